@@ -1,0 +1,54 @@
+# The two commands of a newcomer are `make demo` and `make test`; `make help` lists the others.
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile
+.DEFAULT_GOAL := help
+.PHONY: help setup check format test demo bench docs new chaos fuzz soak clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
+
+setup:  ## make .venv from uv.lock and build the JavaScript bundle; nothing to do = no network
+	@$(PYTHON) tools/setup.py
+
+check: setup  ## lint, format, types, import law, tidiness, docs
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/pytest -q tests/contracts/test_tidy.py tests/contracts/test_imports.py tests/contracts/test_docs.py
+
+format: setup  ## put the code into its form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+test:  ## check, then unit, contracts, flows on real PostgreSQL and NATS, browser
+	@$(PYTHON) tools/setup.py --browser
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m tools.run_tests
+
+demo: setup  ## start a whole simulated city and print its address
+	@exec $(BIN)/citynet up --demo
+
+bench: setup  ## run all benchmarks side by side and write bench/results/
+	@for name in $$($(BIN)/citynet bench --list); do \
+		echo "bench $$name" && $(BIN)/citynet bench $$name --json > bench/results/$$name.json || exit 1; done
+
+docs: setup  ## write docs/reference and .env.example from the code
+	@$(BIN)/python -m tools.docs
+
+new: setup  ## write a new plugin with its checks: make new THING=detector NAME=drift
+	@$(BIN)/citynet new $(THING) $(NAME)
+
+chaos: setup  ## kill parts, broker and database under load, many rounds
+	@CITYNET_CHAOS_ROUNDS=$${CITYNET_CHAOS_ROUNDS:-10} $(BIN)/pytest -q -m chaos tests
+
+fuzz: setup  ## random tests with many more examples
+	@$(PYTEST) --hypothesis-profile=fuzz tests/unit tests/contracts
+
+soak: setup  ## an hour of the whole city, headless; fails if anything is lost, doubled or missed
+	@$(BIN)/citynet demo-check --seconds $${SECONDS_OF_SOAK:-3600} --json
+
+clean:  ## remove what set-up and tests made; the data of a city stays
+	@rm -rf .venv .tools situation_center/vendor situation_center/web/node_modules .*_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,73 @@
+"""Write the reference pages and .env.example from the code, for `make docs`; tests/contracts/test_docs.py compares."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import typer
+
+from citynet import cli
+from citynet.settings import Settings
+from tools.setup import ROOT
+
+NOTE = "<!-- Written by `make docs`; change the code instead. -->\n"
+
+
+def fields() -> Iterator[tuple[str, str, str, str]]:
+    """Yield name, type, default and description of every setting."""
+    for name, field in Settings.model_fields.items():
+        kind = getattr(field.annotation, "__name__", str(field.annotation).rpartition(".")[2])
+        value = field.get_default()
+        shown = "" if "Secret" in kind else str(value).lower() if isinstance(value, bool) else str(value)
+        yield f"CITYNET_{name.upper()}", kind.replace("SecretStr", "secret"), shown, field.description or ""
+
+
+def env_example() -> str:
+    lines = ["# Every setting with its default. Copy to .env and change what you need; secrets belong in files instead."]
+    for name, _, default, description in fields():
+        lines += ["", f"# {description}", f"#{name}={default}"]
+    return "\n".join(lines) + "\n"
+
+
+def settings_page() -> str:
+    rows = [f"| `{name}` | {kind} | {f'`{value}`' if value else ''} | {text} |" for name, kind, value, text in fields()]
+    head = ["# Settings", "From the environment or `.env`; the environment wins.", "", "| setting | type | default | meaning |"]
+    return "\n".join([NOTE, *head, "|---|---|---|---|", *rows]) + "\n"
+
+
+def commands(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
+    """Yield the path and help text of a command and all below it."""
+    yield context.command_path, command.get_help(context)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            if below and not below.hidden:
+                yield from commands(below, click.Context(below, info_name=name, parent=context))
+
+
+def commands_page() -> str:
+    root = typer.main.get_command(cli.app)
+    context = click.Context(root, info_name="citynet", terminal_width=100, color=False)
+    parts = [f"## {path}\n\n```\n{text.strip()}\n```\n" for path, text in commands(root, context)]
+    return "\n".join([NOTE, "# Commands", "", *parts])
+
+
+def pages() -> dict[Path, str]:
+    """Return every generated file with its text."""
+    reference = ROOT / "docs" / "reference"
+    return {
+        ROOT / ".env.example": env_example(),
+        reference / "settings.md": settings_page(),
+        reference / "commands.md": commands_page(),
+    }
+
+
+def main() -> None:
+    for file, text in pages().items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        print(f"wrote {file.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
