@@ -1,0 +1,307 @@
+"""NATS JetStream for every part: publish, pull, ack, core push, request and reply; the streams of CONTRACTS.md."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import nats
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StreamConfig
+from nats.js.client import JetStreamContext
+
+from citynet.errors import Unavailable
+from citynet.model import PARTITIONS
+from citynet.settings import Settings
+
+HOUR_S = 3600.0
+Handler = Callable[["Incoming"], Awaitable[bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A core message: subject and body. A handler of a request returns the reply."""
+
+    subject: str
+    data: bytes
+
+
+@dataclass(slots=True)
+class Frame:
+    """A stored message of a stream. seq is its stream sequence, arrival_ns when the broker stored it (wall)."""
+
+    subject: str
+    data: bytes
+    seq: int
+    arrival_ns: int
+    headers: dict[str, str] | None = None
+    raw: Any = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A durable of a stream. in_order = exactly one puller exists, one ack covers all before it (AckPolicy.ALL)."""
+
+    stream: str
+    durable: str
+    filter_subject: str
+    in_order: bool = False
+
+
+def partitioned(stream: str, durable: str, prefix: str) -> list[Consumer]:
+    """One in-order durable for each partition: subjects <prefix>.<k>, with or without further tokens."""
+    tail = "" if stream == "READINGS" else ".>"
+    return [Consumer(stream, f"{durable}-{k}", f"{prefix}.{k}{tail}", in_order=True) for k in range(PARTITIONS)]
+
+
+GATEWAY_UPLINKS = partitioned("UPLINKS", "gateway-live", "up")
+GATEWAY_HISTORY = partitioned("HISTORY", "gateway-hist", "hist")
+GATEWAY_QOS0 = Consumer("UPLINKS_QOS0", "gateway-qos0", "devices.*.up", in_order=True)
+GATEWAY_COMMANDS = Consumer("COMMANDS", "gateway-commands", "commands.>")
+INGEST_LIVE = Consumer("READINGS", "ingest-live", "readings.live.*")
+INGEST_HISTORY = Consumer("READINGS", "ingest-hist", "readings.hist.*")
+INGEST_EVENTS = Consumer("EVENTS", "ingest-events", "events.>")
+INGEST_RECEIPTS = Consumer("RECEIPTS", "ingest-receipts", "receipts.>")
+INGEST_DEAD = Consumer("DEAD", "ingest-dead", "dead.>")
+ANALYTICS_LIVE = partitioned("READINGS", "analytics-live", "readings.live")
+ANALYTICS_HISTORY = partitioned("READINGS", "analytics-hist", "readings.hist")
+CONSUMERS = [
+    *GATEWAY_UPLINKS, *GATEWAY_HISTORY, GATEWAY_QOS0, GATEWAY_COMMANDS, INGEST_LIVE, INGEST_HISTORY,
+    INGEST_EVENTS, INGEST_RECEIPTS, INGEST_DEAD, *ANALYTICS_LIVE, *ANALYTICS_HISTORY,
+]  # fmt: skip
+
+
+class Puller(Protocol):
+    """A durable consumer. Frames are gone only when acknowledged; what is not comes again after ack_wait."""
+
+    async def fetch(self, batch: int, wait_s: float) -> list[Frame]:
+        """Up to batch frames, waiting at most wait_s for the first; empty when there is none."""
+
+    async def ack(self, frames: list[Frame]) -> None:
+        """Acknowledge all frames of a fetch, after what they cause is stored."""
+
+    async def in_progress(self, frames: list[Frame]) -> None:
+        """Keep frames that take long from being delivered again."""
+
+    async def pending(self) -> int:
+        """Frames in the stream that this consumer has not acknowledged yet."""
+
+
+class Bus(Protocol):
+    """What a part may do with the broker."""
+
+    async def publish(
+        self, subject: str, data: bytes, *, msg_id: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        """Store a message in the stream of its subject; returns when it is durable. Raises Unavailable."""
+
+    async def push(self, subject: str, data: bytes) -> None:
+        """Send a core message to whoever listens now."""
+
+    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> None:
+        """Call handler for each core message; a returned body answers a request."""
+
+    async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
+        """Ask another room. Raises Unavailable when nobody answers in time."""
+
+    async def puller(self, consumer: Consumer) -> Puller:
+        """The puller of a durable, created where it is missing."""
+
+    async def close(self) -> None:
+        """Drain and close."""
+
+
+def quota_bytes(settings: Settings) -> int:
+    """Disk that all streams together may use: UPLINKS is 60 % of it."""
+    return int(settings.uplinks_max_bytes / 0.6)
+
+
+def stream_configs(settings: Settings) -> list[StreamConfig]:
+    """The streams of a city. Sizes in bytes, ages in seconds.
+
+    Between rooms a message is kept until every durable of CONSUMERS has it (interest) and a full stream refuses
+    the next one, so that pressure goes back to UPLINKS and never costs data.
+    """
+    large, small = settings.uplinks_max_bytes // 5, settings.uplinks_max_bytes // 50
+
+    def stream(name: str, subject: str, *, hours: float, size: int = small, **more: Any) -> StreamConfig:
+        return StreamConfig(name=name, subjects=[subject], max_age=hours * HOUR_S, max_bytes=size, **more)
+
+    refuse: dict[str, Any] = {"discard": DiscardPolicy.NEW}
+    handover: dict[str, Any] = {**refuse, "retention": RetentionPolicy.INTEREST}
+    return [
+        stream("UPLINKS", "up.>", hours=72, size=settings.uplinks_max_bytes, **refuse),
+        stream("HISTORY", "hist.>", hours=72, size=large, **refuse),
+        stream("UPLINKS_QOS0", "devices.*.up", hours=1),
+        stream("READINGS", "readings.>", hours=72, size=large, **handover),
+        stream("EVENTS", "events.>", hours=168, **handover),
+        stream("COMMANDS", "commands.>", hours=168, **handover),
+        stream("RECEIPTS", "receipts.>", hours=168, **handover),
+        stream("CHANGES", "changes.>", hours=24 * 365, max_msgs_per_subject=1),
+        stream("DEAD", "dead.>", hours=720, **handover),
+    ]
+
+
+class NatsPuller:
+    """Puller on one JetStream durable."""
+
+    def __init__(
+        self, js: JetStreamContext, subscription: JetStreamContext.PullSubscription, *, in_order: bool
+    ) -> None:
+        self._js, self._subscription, self._in_order = js, subscription, in_order
+
+    async def fetch(self, batch: int, wait_s: float) -> list[Frame]:
+        """See Puller. Raises Unavailable when the broker is away."""
+        try:
+            messages = await self._subscription.fetch(batch, timeout=wait_s)
+        except (TimeoutError, nats.errors.TimeoutError):
+            return []
+        except (nats.errors.Error, nats.js.errors.Error) as error:
+            raise Unavailable("the broker does not answer: run `citynet doctor`") from error
+        return [_frame(message) for message in messages]
+
+    async def ack(self, frames: list[Frame]) -> None:
+        """See Puller."""
+        if self._in_order:
+            frames = frames[-1:]
+        for frame in frames:
+            await frame.raw.ack()
+
+    async def in_progress(self, frames: list[Frame]) -> None:
+        """See Puller."""
+        for frame in frames:
+            await frame.raw.in_progress()
+
+    async def pending(self) -> int:
+        """See Puller."""
+        info = await self._subscription.consumer_info()
+        return int(info.num_pending or 0) + int(info.num_ack_pending or 0)
+
+
+def _frame(message: Msg) -> Frame:
+    # reply = $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<stored ns>.<pending>; parsing it
+    # here costs a tenth of nats-py's metadata property.
+    tokens = message.reply.split(".")
+    return Frame(message.subject, message.data, int(tokens[-4]), int(tokens[-2]), message.headers, message)
+
+
+class NatsBus:
+    """Bus on a NATS server."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self.client, self.settings = client, settings
+        self.js = client.jetstream(timeout=5)
+
+    async def publish(
+        self, subject: str, data: bytes, *, msg_id: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        """See Bus."""
+        head = dict(headers or {})
+        if msg_id:
+            head["Nats-Msg-Id"] = msg_id
+        try:
+            await self.js.publish(subject, data, headers=head or None)
+        except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+            raise Unavailable(f"the broker did not store {subject}: {type(error).__name__}") from error
+
+    async def push(self, subject: str, data: bytes) -> None:
+        """See Bus."""
+        try:
+            await self.client.publish(subject, data)
+        except nats.errors.Error as error:
+            raise Unavailable("the broker does not answer: run `citynet doctor`") from error
+
+    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> None:
+        """See Bus."""
+
+        async def call(message: Msg) -> None:
+            answer = await handler(Incoming(message.subject, message.data))
+            if answer is not None and message.reply:
+                await message.respond(answer)
+
+        await self.client.subscribe(subject, queue=queue, cb=call)
+
+    async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
+        """See Bus."""
+        try:
+            message = await self.client.request(subject, data, timeout=timeout_s)
+        except (TimeoutError, nats.errors.Error) as error:
+            raise Unavailable(f"nobody answered {subject} within {timeout_s:.0f} s") from error
+        return message.data
+
+    async def puller(self, consumer: Consumer) -> Puller:
+        """See Bus. Raises Unavailable."""
+        try:
+            await self._add_consumer(consumer)
+            subscription = await self.js.pull_subscribe_bind(durable=consumer.durable, stream=consumer.stream)
+        except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+            raise Unavailable(f"the broker gives no consumer on {consumer.stream}: run `citynet doctor`") from error
+        return NatsPuller(self.js, subscription, in_order=consumer.in_order)
+
+    async def _add_consumer(self, consumer: Consumer) -> None:
+        config = ConsumerConfig(
+            durable_name=consumer.durable,
+            filter_subject=consumer.filter_subject,
+            ack_policy=AckPolicy.ALL if consumer.in_order else AckPolicy.EXPLICIT,
+            ack_wait=self.settings.ack_wait_s,
+            max_ack_pending=self.settings.max_ack_pending,
+            max_deliver=-1,
+        )
+        await self.js.add_consumer(consumer.stream, config)
+
+    async def stream_state(self, stream: str) -> tuple[int, int, int]:
+        """(messages, bytes, last sequence) of a stream."""
+        state = (await self.js.stream_info(stream)).state
+        return state.messages, state.bytes, state.last_seq
+
+    async def ensure_streams(self) -> None:
+        """Create missing streams and durables and bring the others to the settings."""
+        for config in stream_configs(self.settings):
+            try:
+                await self.js.add_stream(config)
+            except nats.js.errors.BadRequestError:
+                await self.js.update_stream(config)
+        for consumer in CONSUMERS:
+            await self._add_consumer(consumer)
+
+    async def close(self) -> None:
+        """See Bus."""
+        if not self.client.is_closed:
+            await self.client.close()
+
+
+async def connect(settings: Settings, user: str) -> NatsBus:
+    """A bus for the part called user; reconnects without end. Raises Unavailable when there is no first answer."""
+
+    async def quiet(_: Exception) -> None:
+        """Errors surface where the call is made; nats-py would print them as well."""
+
+    url = settings.nats_url or f"nats://127.0.0.1:{settings.nats_port}"
+    try:
+        client = await nats.connect(
+            url,
+            user=user,
+            password=settings.secret(f"nats_{user}"),
+            name=f"citynet-{user}",
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.25,
+            connect_timeout=5,
+            allow_reconnect=True,
+            error_cb=quiet,
+        )
+    except (TimeoutError, nats.errors.Error, OSError) as error:
+        raise Unavailable(f"no NATS at {url}: start it or set CITYNET_NATS_URL") from error
+    return NatsBus(client, settings)
+
+
+@asynccontextmanager
+async def connected(settings: Settings, user: str) -> AsyncIterator[NatsBus]:
+    """connect() and close()."""
+    bus = await connect(settings, user)
+    try:
+        yield bus
+    finally:
+        await bus.close()

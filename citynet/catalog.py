@@ -1,0 +1,200 @@
+"""Reads and checks schemas/quantities.toml and schemas/services/*.toml; every room takes its words from here."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from citynet.errors import ConfigError
+from schemas import ROOT
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors: a misspelt limit must not be silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Quantity(Strict):
+    """What is measured: UCUM unit, plausible range, kind."""
+
+    unit: str
+    kind: Literal["gauge", "cumulative", "code"] = "gauge"
+    min: float | None = None
+    max: float | None = None
+    name_ru: str
+    name_en: str
+
+
+class Mapping(Strict):
+    """Payload key -> quantity; value = payload * scale."""
+
+    quantity: str
+    channel: str = ""
+    scale: float = 1.0
+
+
+class Argument(Strict):
+    """A typed argument of a command."""
+
+    name: str
+    type: Literal["number", "bool", "text"] = "number"
+    min: float | None = None
+    max: float | None = None
+    default: float | bool | str | None = None
+    unit: str = ""
+    title_ru: str = ""
+    title_en: str = ""
+
+
+class Expectation(Strict):
+    """The effect that telemetry must show: value, or the value of an argument times scale."""
+
+    quantity: str
+    channel: str = ""
+    value: float | None = None
+    arg: str | None = None
+    scale: float = 1.0
+    compare: Literal["eq", "le", "ge"] = "eq"
+    tolerance: float = 0.0
+    window_s: int = 120
+
+
+class CommandSpec(Strict):
+    """What a device can be told to do."""
+
+    name: str
+    title_ru: str
+    title_en: str
+    right: str = "command.request"
+    dangerous: bool = False
+    ttl_s: int = 120
+    arg: list[Argument] = []
+    expect: Expectation | None = None
+
+
+class Profile(Strict):
+    """How devices of one kind speak and what they measure."""
+
+    name: str
+    class_: str = Field(alias="class")
+    protocol: Literal["native", "chirpstack"] = "native"
+    lateness_s: int = 60
+    interval_s: int = 3600
+    dedup_commands: bool = False
+    map: dict[str, Mapping]
+    command: list[CommandSpec] = []
+
+
+class Rule(Strict):
+    """When a condition opens: text is the CEL subset of docs/reference/rules.md."""
+
+    id: str
+    kind: Literal["operational", "log"] = "operational"
+    severity: Literal["critical", "high", "medium", "low"]
+    signal: str
+    class_: str = Field(alias="class")
+    text: str
+    hold_s: int = 0
+    clear_s: int = 0
+    title_ru: str
+    title_en: str
+    why_ru: str
+    why_en: str
+    action_ru: str = ""
+    action_en: str = ""
+    parent: str | None = None
+
+
+class Panel(Strict):
+    """One panel of the service page."""
+
+    kind: Literal["series", "kpi", "table", "heat"]
+    quantity: str
+    class_: str | None = Field(None, alias="class")
+    aggregate: Literal["sum", "mean", "max", "min", "count", "none"] = "none"
+    title_ru: str
+    title_en: str
+
+
+class Heat(Strict):
+    """A quantity that the map can show as a field."""
+
+    quantity: str
+    min: float
+    max: float
+    title_ru: str
+    title_en: str
+
+
+class Service(Strict):
+    """A city service, whole: schemas/services/<name>.toml."""
+
+    name: str
+    title_ru: str
+    title_en: str
+    icon: str
+    order: int
+    classes: list[str]
+    profile: list[Profile] = []
+    rule: list[Rule] = []
+    panel: list[Panel] = []
+    heat: list[Heat] = []
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All words of the city."""
+
+    quantities: dict[str, Quantity]
+    services: dict[str, Service]
+
+    @property
+    def profiles(self) -> dict[str, Profile]:
+        """Profiles of all services by name."""
+        return {p.name: p for s in self.services.values() for p in s.profile}
+
+    @property
+    def rules(self) -> dict[str, Rule]:
+        """Rules of all services by id."""
+        return {r.id: r for s in self.services.values() for r in s.rule}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path.name} is not TOML: {error}") from error
+
+
+def _check(quantities: dict[str, Quantity], service: Service) -> None:
+    used = [m.quantity for p in service.profile for m in p.map.values()]
+    used += [c.expect.quantity for p in service.profile for c in p.command if c.expect]
+    used += [p.quantity for p in service.panel if p.quantity] + [h.quantity for h in service.heat]
+    for name in used:
+        if name not in quantities:
+            raise ConfigError(f"services/{service.name}.toml names the unknown quantity {name!r}")
+
+
+def read(root: Path) -> Catalog:
+    """The catalogue under a folder with quantities.toml and services/. Raises ConfigError naming file and key."""
+    try:
+        raw = _read(root / "quantities.toml")
+        quantities = {name: Quantity.model_validate(body) for name, body in raw.items()}
+        services = [Service.model_validate(_read(path)) for path in sorted((root / "services").glob("*.toml"))]
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(word) for word in first["loc"])
+        raise ConfigError(f"{error.title}: {where}: {first['msg']}") from error
+    for service in services:
+        _check(quantities, service)
+    return Catalog(quantities, {s.name: s for s in sorted(services, key=lambda s: s.order)})
+
+
+@cache
+def catalog() -> Catalog:
+    """The shipped catalogue."""
+    return read(ROOT)

@@ -1,0 +1,202 @@
+"""The nouns that travel between rooms: readings batch, event, command, receipt, proposal. Frozen, msgspec-encoded."""
+
+import hashlib
+import uuid
+from datetime import datetime
+from enum import IntFlag
+from typing import Any, Literal
+
+import msgspec
+import pyarrow as pa
+
+PARTITIONS = 8
+Severity = Literal["critical", "high", "medium", "low"]
+Edge = Literal["open", "again", "close"]
+ReceiptKind = Literal[
+    "intent",
+    "sent",
+    "queued",
+    "radiated",
+    "acknowledged",
+    "rejected",
+    "failed",
+    "expired",
+    "unknown",
+    "readback",
+]
+
+
+class Quality(IntFlag):
+    """Bits of reading.quality; 0 is a good measured value."""
+
+    GOOD = 0
+    ESTIMATED = 1
+    EDITED = 2
+    OUT_OF_RANGE = 4
+    CLOCK_DOUBTFUL = 8
+    LATE = 16
+    REPEATED = 32
+    SUBSTITUTED = 64
+    STUCK = 128
+
+
+# One batch of readings between gateway, ingest and analytics: columns of equal length, one row a value.
+# arrival is the wall time in ns at which the broker stored the frame; it serves latency figures only.
+READINGS_SCHEMA = pa.schema(
+    [
+        pa.field("series_id", pa.int32(), nullable=False),
+        pa.field("time", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("received", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("value", pa.float64(), nullable=False),
+        pa.field("quality", pa.int16(), nullable=False),
+        pa.field("partition", pa.uint8(), nullable=False),
+        pa.field("uplink_seq", pa.uint64(), nullable=False),
+        pa.field("arrival", pa.int64(), nullable=False),
+    ]
+)
+
+
+def pack_readings(batch: pa.RecordBatch) -> bytes:
+    """One record batch as an Arrow IPC stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, READINGS_SCHEMA) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue())
+
+
+def unpack_readings(data: bytes) -> pa.RecordBatch:
+    """The record batch of a READINGS message. Raises pa.ArrowInvalid on foreign bytes."""
+    with pa.ipc.open_stream(data) as reader:
+        batch = reader.read_next_batch()
+    if not batch.schema.equals(READINGS_SCHEMA):
+        raise pa.ArrowInvalid("not a readings batch")
+    return batch
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One edge of a rule on an object: it opened, happened again, or closed. Times are city time."""
+
+    event_id: uuid.UUID
+    rule_id: str
+    rule_version: int
+    object_id: int
+    signal: str
+    edge: Edge
+    severity: Severity
+    time: datetime
+    why_ru: str
+    why_en: str
+    series_id: int | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    score: float | None = None
+
+
+def event_id(rule: str, version: int, object_id: int, signal: str, *, opened: datetime, edge: str, n: int) -> uuid.UUID:
+    """Stable id of an event: the same facts give the same id after any restart."""
+    text = f"{rule}|{version}|{object_id}|{signal}|{opened.isoformat()}|{edge}|{n}"
+    return uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=8)
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """What situation_center asks gateway to send to one device."""
+
+    command_id: uuid.UUID
+    device_id: int
+    external_id: str
+    protocol: str
+    profile: str
+    action: str
+    args: dict[str, float | str | bool]
+    deadline: datetime
+    attributes: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a command: an observation, never a wish. Times are city time."""
+
+    command_id: uuid.UUID
+    kind: ReceiptKind
+    time: datetime
+    detail: str = ""
+
+
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame or row that could not be used, with its bytes and the reason; ingest stores it."""
+
+    stage: str
+    reason: str
+    detail: str = ""
+    subject: str = ""
+    external_id: str = ""
+    stream: str = ""
+    stream_seq: int = 0
+    payload: bytes = b""
+
+
+class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The device part of a proposal: how it is known on the wire and which profile decodes it."""
+
+    external_id: str
+    protocol: str
+    profile: str
+    attributes: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """One object that another room proposes to the registry; key is its natural key in the source system."""
+
+    key: str
+    cls: str = msgspec.field(name="class")
+    name_ru: str
+    name_en: str
+    service: str | None = None
+    org: str | None = None
+    parent: str | None = None
+    lon: float | None = None
+    lat: float | None = None
+    geometry: dict[str, Any] | None = None
+    attributes: dict[str, Any] = msgspec.field(default_factory=dict)
+    device: DeviceSpec | None = None
+
+
+class ProposalRequest(msgspec.Struct, frozen=True):
+    """Body of rpc.registry.propose: at most 500 objects, parents before children; profiles by name."""
+
+    source: str
+    objects: list[Proposal]
+    profiles: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """Answer to any rpc.* request."""
+
+    ok: bool
+    applied: int = 0
+    error: str = ""
+
+
+class LiveNewest(msgspec.Struct, frozen=True):
+    """Core subject live.newest after a commit: columns of equal length; time in us since 1970, change orders."""
+
+    series: list[int]
+    time: list[int]
+    value: list[float]
+    change: list[int]
+
+
+class LiveChanged(msgspec.Struct, frozen=True):
+    """Core subjects live.condition, live.incident, live.command, live.receipt: ids whose rows changed."""
+
+    ids: list[str]
+
+
+class PartStats(msgspec.Struct, frozen=True):
+    """Core subject stats.<part>, once a second: counters since start, gauges now."""
+
+    part: str
+    pid: int
+    active: bool
+    counters: dict[str, int]
+    gauges: dict[str, float]

@@ -1,0 +1,137 @@
+"""The running shell of a part: connections, city clock, one active worker, statistics, retries, orderly end."""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+import psycopg
+import structlog
+
+from citynet import bus, db
+from citynet.bus import Incoming, NatsBus
+from citynet.clock import Clock, wall_clock
+from citynet.errors import Unavailable
+from citynet.model import PartStats
+from citynet.settings import Settings
+
+log = structlog.get_logger()
+RETRY_S = 0.5
+
+
+@dataclass
+class Part:
+    """What the body of a part works with. counters only grow; gauges are what is true now."""
+
+    name: str
+    settings: Settings
+    db: db.Database
+    bus: NatsBus
+    clock: Clock = field(default_factory=wall_clock)
+    counters: Counter[str] = field(default_factory=Counter)
+    gauges: dict[str, float] = field(default_factory=dict)
+    active: bool = False
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def load_clock(self) -> None:
+        """Read the city clock; a city without one runs on wall time."""
+        row = await self.db.row("SELECT origin, wall_origin, speed FROM city_clock")
+        if row:
+            self.clock = Clock(row["origin"], row["wall_origin"], row["speed"])
+
+    async def _statistics(self) -> None:
+        while not self.stopping.is_set():
+            stats = PartStats(self.name, os.getpid(), self.active, dict(self.counters), dict(self.gauges))
+            try:
+                await self.bus.push(f"stats.{self.name}", msgspec.json.encode(stats))
+            except Unavailable:
+                log.debug("statistics not sent", part=self.name)
+            await asyncio.sleep(1)
+
+
+Body = Callable[[Part], Awaitable[None]]
+
+
+async def open_part(name: str, settings: Settings, *, role: str) -> Part:
+    """Connect a part to database and broker, waiting as long as it takes."""
+    while True:
+        try:
+            broker = await bus.connect(settings, role)
+        except Unavailable as error:
+            log.warning("waiting for the broker", part=name, error=str(error))
+            await asyncio.sleep(RETRY_S)
+            continue
+        try:
+            database = await db.Database(db.dsn(settings, role)).open()
+        except Unavailable as error:
+            log.warning("waiting for the database", part=name, error=str(error))
+            await broker.close()
+            await asyncio.sleep(RETRY_S)
+            continue
+        part = Part(name, settings, database, broker)
+        await part.load_clock()
+        return part
+
+
+async def close_part(part: Part) -> None:
+    """Close what open_part opened."""
+    part.stopping.set()
+    await part.bus.close()
+    await part.db.close()
+
+
+async def _follow_clock(part: Part) -> None:
+    async def reload(_: Incoming) -> None:
+        await part.load_clock()
+
+    await part.bus.subscribe("changes.clock", reload)
+
+
+async def _single_active(part: Part, body: Body) -> None:
+    """Run body while this process holds the part's advisory lock; a second process waits as a hot standby."""
+    async with await psycopg.AsyncConnection.connect(part.db.url, autocommit=True) as lock:
+        log.info("standing by", part=part.name)
+        await lock.execute("SELECT pg_advisory_lock(hashtext(%s))", [f"citynet:{part.name}"])
+        part.active = True
+        log.info("active", part=part.name, at=datetime.now(UTC).isoformat(timespec="seconds"))
+        try:
+            await body(part)
+        finally:
+            part.active = False
+
+
+async def _body_with_retries(part: Part, body: Body, *, single: bool) -> None:
+    while not part.stopping.is_set():
+        try:
+            await (_single_active(part, body) if single else body(part))
+        except (Unavailable, psycopg.OperationalError, OSError) as error:
+            part.counters["interruptions"] += 1
+            log.warning("interrupted, trying again", part=part.name, error=str(error).splitlines()[0])
+            await asyncio.sleep(RETRY_S)
+
+
+async def run_part(name: str, settings: Settings, body: Body, *, role: str, single: bool = True) -> None:
+    """Run a part until SIGTERM or SIGINT. body must return soon after part.stopping is set or on cancellation."""
+    part = await open_part(name, settings, role=role)
+    work = asyncio.create_task(_body_with_retries(part, body, single=single))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, part.stopping.set)
+    statistics = asyncio.create_task(part._statistics())
+    stop = asyncio.create_task(part.stopping.wait())
+    try:
+        await _follow_clock(part)
+        await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
+        part.stopping.set()
+        await asyncio.wait([work], timeout=5)
+    finally:
+        for task in (work, statistics, stop):
+            task.cancel()
+        results = await asyncio.gather(work, statistics, stop, return_exceptions=True)
+        await close_part(part)
+    if isinstance(results[0], Exception):
+        raise results[0]

@@ -1,0 +1,63 @@
+"""All settings and limits of an installation, from CITYNET_* and .env; every part reads them through load()."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of one city. Secrets are taken from the environment or from files in <home>/secrets."""
+
+    model_config = SettingsConfigDict(env_prefix="CITYNET_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".citynet"), description="The one folder that holds all data of the installation.")
+    database_url: str = Field("", description="libpq URL of an outside PostgreSQL; empty = the bundled one.")
+    nats_url: str = Field("", description="nats://host:port of an outside NATS; empty = the bundled one.")
+    postgres_port: int = Field(54320, description="Port of the bundled PostgreSQL (loopback only).", ge=0, le=65535)
+    nats_port: int = Field(42220, description="Port of the bundled NATS for parts (loopback only).", ge=0, le=65535)
+    mqtt_port: int = Field(18830, description="MQTT port for devices.", ge=0, le=65535)
+    mqtt_host: str = Field("127.0.0.1", description="Address on which the bundled broker takes devices.")
+    web_host: str = Field("127.0.0.1", description="Address of the screens and the REST API.")
+    web_port: int = Field(8050, description="Port of the screens and the REST API.", ge=0, le=65535)
+    public_url: str = Field("", description="Address under which people reach the screens; empty = web_host:web_port.")
+    timezone: str = Field("Europe/Moscow", description="IANA zone of the city, used on screens and in seasons.")
+    language: Literal["ru", "en"] = Field("ru", description="Language of a new account.")
+    log_format: Literal["text", "json"] = Field("text", description="Log lines for people or for machines.")
+    allow_private_webhooks: bool = Field(False, description="Let webhooks reach private addresses (tests, demo).")
+    uplinks_max_bytes: int = Field(2_000_000_000, description="Limit of the stream UPLINKS, 60 % of the quota.")
+    sync_always: bool = Field(False, description="Broker fsyncs each write: survives power loss, slower alone.")
+    owner_password: SecretStr = Field(SecretStr(""), description="Password of citynet_owner; empty = from home.")
+
+    # Limits of CONTRACTS.md section 4, one table.
+    batch_frames: int = Field(2_000, description="Frames a part takes from a stream at once.")
+    readings_message_bytes: int = Field(500_000, description="Largest message on READINGS.")
+    ack_wait_s: int = Field(30, description="Seconds until the broker repeats an unacknowledged message.")
+    max_ack_pending: int = Field(4_000, description="Unacknowledged messages a consumer may hold.")
+    payload_bytes: int = Field(262_144, description="Largest payload of a device message.")
+    values_per_uplink: int = Field(1_000, description="Most values in one device message.")
+    json_depth: int = Field(32, description="Deepest nesting of a device message.")
+    future_limit_s: int = Field(300, description="A device clock further ahead than this is not believed.")
+    history_after_s: int = Field(3_600, description="Readings older than this go the history way.")
+
+    def secret(self, name: str) -> str:
+        """The secret called name: CITYNET_SECRET_<NAME> or <home>/secrets/<name>, made on first use."""
+        given = os.environ.get(f"CITYNET_SECRET_{name.upper()}")
+        if given:
+            return given
+        path = self.home / "secrets" / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(32))
+        return path.read_text().strip()
+
+
+def load() -> Settings:
+    """Settings from the environment and .env, with the home made absolute."""
+    settings = Settings()
+    return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
