@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
-import click
 import typer
+from typer.core import TyperCommand
 
 from citynet import cli
 from citynet.settings import Settings
@@ -23,32 +24,32 @@ def fields() -> Iterator[tuple[str, str, str, str]]:
 
 
 def env_example() -> str:
-    lines = ["# Every setting with its default. Copy to .env and change what you need; secrets belong in files instead."]
+    lines = ["# Every setting with its default. Copy to .env and change what you need; secrets belong in files."]
     for name, _, default, description in fields():
         lines += ["", f"# {description}", f"#{name}={default}"]
     return "\n".join(lines) + "\n"
 
 
 def settings_page() -> str:
+    head = ["# Settings", "From the environment or `.env`; the environment wins.", ""]
+    columns = ["| setting | type | default | meaning |", "|---|---|---|---|"]
     rows = [f"| `{name}` | {kind} | {f'`{value}`' if value else ''} | {text} |" for name, kind, value, text in fields()]
-    head = ["# Settings", "From the environment or `.env`; the environment wins.", "", "| setting | type | default | meaning |"]
-    return "\n".join([NOTE, *head, "|---|---|---|---|", *rows]) + "\n"
+    return "\n".join([NOTE, *head, *columns, *rows]) + "\n"
 
 
-def commands(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
-    """Yield the path and help text of a command and all below it."""
-    yield context.command_path, command.get_help(context)
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            below = command.get_command(context, name)
-            if below and not below.hidden:
-                yield from commands(below, click.Context(below, info_name=name, parent=context))
+def helps(command: TyperCommand, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the path and the help text of a command and of all below it."""
+    command.rich_markup_mode = None  # plain text, the same on every terminal
+    context = command.make_context(path, [], resilient_parsing=True, terminal_width=100)
+    yield path, command.get_help(context)
+    for name, below in getattr(command, "commands", {}).items():
+        if not below.hidden:
+            yield from helps(below, f"{path} {name}")
 
 
 def commands_page() -> str:
-    root = typer.main.get_command(cli.app)
-    context = click.Context(root, info_name="citynet", terminal_width=100, color=False)
-    parts = [f"## {path}\n\n```\n{text.strip()}\n```\n" for path, text in commands(root, context)]
+    root = cast(TyperCommand, typer.main.get_command(cli.app))
+    parts = [f"## {path}\n\n```\n{text.strip()}\n```\n" for path, text in helps(root, "citynet")]
     return "\n".join([NOTE, "# Commands", "", *parts])
 
 

@@ -166,7 +166,8 @@ def set_up_python(env: dict[str, str]) -> None:
     remedy = "check the network, the disk space and the package index of pip (PIP_INDEX_URL or pip.conf)"
     python = str(VENV / "bin" / "python")
     if not succeeds([python, "-c", f"import sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"]):
-        run([uv_path, "venv", "-q", "--clear", "--python", sys.executable, str(VENV)], what="making .venv", remedy=remedy, env=env)
+        make = [uv_path, "venv", "-q", "--clear", "--python", sys.executable, str(VENV)]
+        run(make, what="making .venv", remedy=remedy, env=env)
     pip = [uv_path, "pip"]
     locked = export(uv_path, env, "--group", "dev")
     steps = (["sync", "-q", "--require-hashes", locked], ["install", "-q", "--no-deps", "-e", "."])
@@ -261,7 +262,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--browser", action="store_true", help="also install Chromium for the browser tests")
     arguments = parser.parse_args()
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - nothing has checked it before this script
         raise SetupError("Python 3.11 or newer is needed.\nRemedy: install it, then: make PYTHON=python3.12 setup")
     set_up()
     remedy = set_up_browser() if arguments.browser else ""

@@ -1,0 +1,62 @@
+"""The production compose file keeps its promises: no power, closed database, health checks, no spare password."""
+
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from citynet import db
+from citynet.broker_config import USERS
+from tests.contracts.test_tidy import ROOT, report
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+PARTS = ("gateway", "ingest", "analytics", "worker", "web")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_no_power_it_does_not_need(name: str) -> None:
+    service = SERVICES[name]
+    assert str(service["user"]).split(":")[0] not in {"", "0", "root"}
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "privileged" not in service
+
+
+def test_only_screens_and_mqtt_are_published() -> None:
+    assert {name for name, service in SERVICES.items() if "ports" in service} == {"web", "broker"}
+    assert SERVICES["web"]["ports"][0].startswith("127.0.0.1:")
+    assert SERVICES["database"]["networks"] == ["inside"]
+    assert COMPOSE["networks"]["inside"]["internal"] is True
+
+
+def test_every_service_that_stays_is_watched() -> None:
+    staying = [name for name, service in SERVICES.items() if service["restart"] != "no"]
+    report([name for name in staying if not SERVICES[name]["healthcheck"].get("test")])
+
+
+def test_every_part_runs() -> None:
+    assert {tuple(SERVICES[name]["command"]) for name in PARTS} == {("run", name) for name in PARTS}
+
+
+def test_passwords_are_those_the_code_asks_for() -> None:
+    wanted = {"db_admin", "db_owner", *(f"db_{role}" for role in db.ROLES), *(f"nats_{user}" for user in USERS)}
+    assert set(COMPOSE["secrets"]) == wanted
+    assert {secret["source"] for secret in SERVICES["prepare"]["secrets"]} == wanted
+
+
+def test_a_part_sees_only_its_own_passwords() -> None:
+    seen = {name: {secret["source"] for secret in SERVICES[name]["secrets"]} for name in PARTS}
+    roles = {"worker": "center", "web": "center"}
+    assert seen == {name: {f"db_{roles.get(name, name)}", f"nats_{roles.get(name, name)}"} for name in PARTS}
+
+
+def test_compose_itself_agrees() -> None:
+    docker = shutil.which("docker")
+    if not docker or subprocess.run([docker, "compose", "version"], capture_output=True).returncode:
+        pytest.skip("docker compose is not installed here")
+    done = subprocess.run([docker, "compose", "config", "-q"], cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
