@@ -30,9 +30,7 @@ def objects(layout: Layout, seed: int) -> list[Proposal]:
 
 def shape(key: str, cls: str, name: Name, geometry: dict[str, Any], **attributes: Any) -> Proposal:
     """An object that is only drawn."""
-    return Proposal(
-        key=key, cls=cls, name_ru=name.ru, name_en=name.en, geometry=geometry, attributes=attributes
-    )
+    return Proposal(key=key, cls=cls, name_ru=name.ru, name_en=name.en, geometry=geometry, attributes=attributes)
 
 
 def _organisations() -> list[Proposal]:
