@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import psycopg
@@ -50,6 +51,8 @@ class Part:
                 await self.bus.push(f"stats.{self.name}", msgspec.json.encode(stats))
             except Unavailable:
                 log.debug("statistics not sent", part=self.name)
+            if self.settings.heartbeat:
+                Path(self.settings.heartbeat).touch()
             await asyncio.sleep(1)
 
 

@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     timezone: str = Field("Europe/Moscow", description="IANA zone of the city, used on screens and in seasons.")
     language: Literal["ru", "en"] = Field("ru", description="Language of a new account.")
     log_format: Literal["text", "json"] = Field("text", description="Log lines for people or for machines.")
+    heartbeat: str = Field("", description="File that a part touches each second, for health checks; empty = none.")
     allow_private_webhooks: bool = Field(False, description="Let webhooks reach private addresses (tests, demo).")
     uplinks_max_bytes: int = Field(2_000_000_000, description="Limit of the stream UPLINKS, 60 % of the quota.")
     sync_always: bool = Field(False, description="Broker fsyncs each write: survives power loss, slower alone.")
