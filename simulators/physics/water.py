@@ -131,7 +131,7 @@ class Inlets(Kind):
         self._start_m3 = self.rng.uniform(100_000, 900_000, n)
         self._extra_m3, self._last_t = np.zeros(n), 0.0
         self._head_bar = self.rng.uniform(4.2, 5.4, n)
-        self._full_m3h = self._sum @ meters.base_m3h
+        self.full_m3h = self._sum @ meters.base_m3h
         zone = {p.parent: p.key[:-2] for p in valves.devices}
         self._valve_rows = [
             (valves.row[f"{zone[p.parent]}-1"], valves.row[f"{zone[p.parent]}-2"]) for p in self.devices
@@ -149,7 +149,7 @@ class Inlets(Kind):
 
     def _pressure(self, flow: Array) -> Array:
         """A demand of twice the usual takes about 0.9 bar."""
-        return self._head_bar[:, None] - 0.3 * (flow / self._full_m3h[:, None]) ** 1.6
+        return self._head_bar[:, None] - 0.3 * (flow / self.full_m3h[:, None]) ** 1.6
 
     def now(self, t: float) -> dict[str, Array]:
         values = {key: v[:, 0] for key, v in self.nominal(np.array([t])).items()}
