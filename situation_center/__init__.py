@@ -1,0 +1,1 @@
+"""The situation centre: what people see, decide, order; the only writer of registry, incidents and commands."""

@@ -1,0 +1,11 @@
+"""Read models for screens and REST: each asks access first and shows only what the actor may know."""
+
+from situation_center.views.card import card as card
+from situation_center.views.card import command_row as command_row
+from situation_center.views.objects import object_card as object_card
+from situation_center.views.objects import points as points
+from situation_center.views.objects import search as search
+from situation_center.views.pipeline import pipeline as pipeline
+from situation_center.views.queue import queue as queue
+from situation_center.views.service import service_page as service_page
+from situation_center.views.strip import strip as strip
