@@ -101,11 +101,16 @@ def cache_is_writable() -> bool:
 
 
 def pip_settings(env: dict[str, str]) -> dict[str, str]:
-    """Return pip's settings of this machine (files, then environment), or nothing where pip is missing."""
-    done = subprocess.run([sys.executable, "-m", "pip", "config", "list"], env=env, text=True, capture_output=True)
+    """Return pip's settings of this machine, or nothing where pip is missing."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    return parse_pip_settings(subprocess.run(command, env=env, text=True, capture_output=True).stdout)
+
+
+def parse_pip_settings(listing: str) -> dict[str, str]:
+    """Read the output of `pip config list`: files for all commands, then for install, then the environment."""
     found: dict[str, str] = {}
     for section in ("global.", "install.", ":env:."):
-        for line in done.stdout.splitlines() if done.returncode == 0 else ():
+        for line in listing.splitlines():
             name, _, value = line.partition("=")
             if name.startswith(section):
                 found[name[len(section) :]] = str(ast.literal_eval(value))
