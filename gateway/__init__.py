@@ -1,0 +1,1 @@
+"""Devices <-> messages: the only room that knows bytes, topics and radio."""
