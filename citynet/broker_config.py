@@ -24,6 +24,7 @@ USERS: dict[str, tuple[list[str], list[str]]] = {
     "admin": ([">"], [">"]),
     "gateway": (
         [
+            "up.*.*.native.up",
             "readings.>",
             "receipts.>",
             "dead.>",

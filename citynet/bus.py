@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
 import nats
 import nats.errors
 import nats.js.errors
@@ -146,12 +147,17 @@ def stream_configs(settings: Settings) -> list[StreamConfig]:
 
 
 class NatsPuller:
-    """Puller on one JetStream durable."""
+    """Puller on one JetStream durable.
 
-    def __init__(
-        self, js: JetStreamContext, subscription: JetStreamContext.PullSubscription, *, in_order: bool
-    ) -> None:
-        self._js, self._subscription, self._in_order = js, subscription, in_order
+    In order, one ack covers all before it, so a frame that a dead predecessor took, or that was lost on a broken
+    connection, would be acknowledged unseen. Therefore such a puller starts at the first frame without an ack, and
+    goes back there whenever the consumer's own count of deliveries shows a gap.
+    """
+
+    def __init__(self, bus: "NatsBus", consumer: Consumer, subscription: JetStreamContext.PullSubscription) -> None:
+        self._bus, self._consumer, self._subscription = bus, consumer, subscription
+        self._in_order = consumer.in_order
+        self._delivered = 0
 
     async def fetch(self, batch: int, wait_s: float) -> list[Frame]:
         """See Puller. Raises Unavailable when the broker is away."""
@@ -161,7 +167,24 @@ class NatsPuller:
             return []
         except (nats.errors.Error, nats.js.errors.Error) as error:
             raise Unavailable("the broker does not answer: run `citynet doctor`") from error
+        if self._in_order and messages and not self._complete(messages):
+            await self.rewind()
+            return []
         return [_frame(message) for message in messages]
+
+    def _complete(self, messages: list[Msg]) -> bool:
+        first, last = _delivery(messages[0]), _delivery(messages[-1])
+        whole = first == self._delivered + 1 and last == self._delivered + len(messages)
+        self._delivered = last
+        return whole
+
+    async def rewind(self) -> None:
+        """Go back to the first frame without an acknowledgement; deliveries are counted from 1 again."""
+        subject = f"$JS.API.CONSUMER.RESET.{self._consumer.stream}.{self._consumer.durable}"
+        answer = msgspec.json.decode(await self._bus.request(subject, b"", timeout_s=5))
+        if "error" in answer:
+            raise Unavailable(f"the broker does not rewind {self._consumer.durable}: {answer['error']}")
+        self._delivered = 0
 
     async def ack(self, frames: list[Frame]) -> None:
         """See Puller."""
@@ -179,6 +202,10 @@ class NatsPuller:
         """See Puller."""
         info = await self._subscription.consumer_info()
         return int(info.num_pending or 0) + int(info.num_ack_pending or 0)
+
+
+def _delivery(message: Msg) -> int:
+    return int(message.reply.split(".")[-3])
 
 
 def _frame(message: Msg) -> Frame:
@@ -239,7 +266,10 @@ class NatsBus:
             subscription = await self.js.pull_subscribe_bind(durable=consumer.durable, stream=consumer.stream)
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
             raise Unavailable(f"the broker gives no consumer on {consumer.stream}: run `citynet doctor`") from error
-        return NatsPuller(self.js, subscription, in_order=consumer.in_order)
+        puller = NatsPuller(self, consumer, subscription)
+        if consumer.in_order:
+            await puller.rewind()
+        return puller
 
     async def _add_consumer(self, consumer: Consumer) -> None:
         config = ConsumerConfig(
@@ -251,6 +281,15 @@ class NatsBus:
             max_deliver=-1,
         )
         await self.js.add_consumer(consumer.stream, config)
+
+    async def last(self, stream: str, subject: str) -> bytes | None:
+        """Body of the newest message that the stream still holds on a subject. Raises Unavailable."""
+        try:
+            return (await self.js.get_last_msg(stream, subject)).data
+        except nats.js.errors.NotFoundError:
+            return None
+        except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+            raise Unavailable(f"the broker does not read {stream}: run `citynet doctor`") from error
 
     async def stream_state(self, stream: str) -> tuple[int, int, int]:
         """(messages, bytes, last sequence) of a stream."""

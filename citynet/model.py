@@ -123,7 +123,10 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
-    """A frame or row that could not be used, with its bytes and the reason; ingest stores it."""
+    """A frame or row that could not be used, with its bytes and the reason; ingest stores it.
+
+    Body of dead.quarantine, one notice a message, encoded as msgpack (msgspec.msgpack): payload is raw bytes.
+    """
 
     stage: str
     reason: str
