@@ -19,6 +19,7 @@ from citynet.model import PARTITIONS
 from citynet.settings import Settings
 
 HOUR_S = 3600.0
+FIRST_ANSWER_S = 5.0
 Handler = Callable[["Incoming"], Awaitable[bytes | None]]
 
 
@@ -312,27 +313,31 @@ class NatsBus:
             await self.client.close()
 
 
-async def connect(settings: Settings, user: str) -> NatsBus:
-    """A bus for the part called user; reconnects without end. Raises Unavailable when there is no first answer."""
-
+async def _first_connection(url: str, user: str, settings: Settings) -> Client:
     async def quiet(_: Exception) -> None:
         """Errors surface where the call is made; nats-py would print them as well."""
 
+    return await nats.connect(
+        url,
+        user=user,
+        password=settings.secret(f"nats_{user}"),
+        name=f"citynet-{user}",
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.25,
+        connect_timeout=2,
+        error_cb=quiet,
+    )
+
+
+async def connect(settings: Settings, user: str) -> NatsBus:
+    """A bus for the part called user; reconnects without end. Raises Unavailable when there is no first answer."""
+
     url = settings.nats_url or f"nats://127.0.0.1:{settings.nats_port}"
     try:
-        client = await nats.connect(
-            url,
-            user=user,
-            password=settings.secret(f"nats_{user}"),
-            name=f"citynet-{user}",
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.25,
-            connect_timeout=5,
-            allow_reconnect=True,
-            error_cb=quiet,
-        )
+        # nats-py tries the first connection as endlessly as later ones: the limit must be ours.
+        client = await asyncio.wait_for(_first_connection(url, user, settings), FIRST_ANSWER_S)
     except (TimeoutError, nats.errors.Error, OSError) as error:
-        raise Unavailable(f"no NATS at {url}: start it or set CITYNET_NATS_URL") from error
+        raise Unavailable(f"no NATS for the user {user} at {url}: start it or set CITYNET_NATS_URL") from error
     return NatsBus(client, settings)
 
 
