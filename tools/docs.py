@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, Literal, cast, get_args, get_origin
 
 import typer
+from pydantic import SecretStr
 from typer.core import TyperCommand
 
 from citynet import cli
@@ -14,13 +15,19 @@ from tools.setup import ROOT
 NOTE = "<!-- Written by `make docs`; change the code instead. -->\n"
 
 
+def kind_of(annotation: Any) -> str:
+    """Return what to write for a setting, in words."""
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(annotation))
+    return {bool: "true or false", int: "number", Path: "folder", SecretStr: "secret"}.get(annotation, "text")
+
+
 def fields() -> Iterator[tuple[str, str, str, str]]:
-    """Yield name, type, default and description of every setting."""
+    """Yield name, kind, default and description of every setting."""
     for name, field in Settings.model_fields.items():
-        kind = getattr(field.annotation, "__name__", str(field.annotation).rpartition(".")[2])
         value = field.get_default()
-        shown = "" if "Secret" in kind else str(value).lower() if isinstance(value, bool) else str(value)
-        yield f"CITYNET_{name.upper()}", kind.replace("SecretStr", "secret"), shown, field.description or ""
+        shown = "" if isinstance(value, SecretStr) else str(value).lower() if isinstance(value, bool) else str(value)
+        yield f"CITYNET_{name.upper()}", kind_of(field.annotation), shown, field.description or ""
 
 
 def env_example() -> str:
@@ -32,7 +39,7 @@ def env_example() -> str:
 
 def settings_page() -> str:
     head = ["# Settings", "From the environment or `.env`; the environment wins.", ""]
-    columns = ["| setting | type | default | meaning |", "|---|---|---|---|"]
+    columns = ["| setting | kind | default | meaning |", "|---|---|---|---|"]
     rows = [f"| `{name}` | {kind} | {f'`{value}`' if value else ''} | {text} |" for name, kind, value, text in fields()]
     return "\n".join([NOTE, *head, *columns, *rows]) + "\n"
 

@@ -24,7 +24,11 @@ LIMITS = {
     "positional parameters": 3,
 }
 # The one broad except of a part lives in its shell, which counts and logs.
-BROAD_EXCEPT: dict[str, int] = {}
+BROAD_EXCEPT: dict[str, int] = {
+    "simulators/mqtt.py": 1,
+}
+# Signatures that a library calls by position.
+FIXED_BY_LIBRARY = {"simulators/mqtt.py": {"_connected", "_published"}}
 PRINTING = ("citynet/cli.py", "citynet/commands/", "bench/", "tools/")
 WAITING = ("tests/conftest.py", "tests/support/")
 # Plugins are found by walking their package; nobody imports them by name.
@@ -108,9 +112,10 @@ def test_files_are_short() -> None:
     report([f"{f} has {lines} lines, limit {limit}" for f, lines in sizes.items() if lines > limit])
 
 
-def is_callback(function: Function) -> bool:
-    """Dash passes the inputs of a callback by position."""
-    return any("callback" in ast.unparse(decorator) for decorator in function.decorator_list)
+def is_fixed(file: Path, function: Function) -> bool:
+    """Dash passes the inputs of a callback by position, and so do the libraries of the table."""
+    dash = any("callback" in ast.unparse(decorator) for decorator in function.decorator_list)
+    return dash or function.name in FIXED_BY_LIBRARY.get(str(file), ())
 
 
 def positional(function: Function) -> list[str]:
@@ -120,7 +125,7 @@ def positional(function: Function) -> list[str]:
 
 def test_more_parameters_are_named() -> None:
     limit = LIMITS["positional parameters"]
-    wide = [(f, n) for f, n in functions(*CODE) if len(positional(n)) > limit and not is_callback(n)]
+    wide = [(f, n) for f, n in functions(*CODE) if len(positional(n)) > limit and not is_fixed(f, n)]
     report([f"{f}:{n.lineno} {n.name}: more than {limit} parameters, make the rest keyword-only" for f, n in wide])
 
 
