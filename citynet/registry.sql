@@ -18,6 +18,6 @@ SELECT DISTINCT ON (name) name, version, body FROM profile ORDER BY name, versio
 SELECT DISTINCT ON (rule_id) rule_id, version, body FROM rule WHERE active ORDER BY rule_id, version DESC
 
 -- revision: changes whenever anything above does.
-SELECT coalesce((SELECT max(recorded_from) FROM object_version), '-infinity') AS objects,
+SELECT coalesce((SELECT max(recorded_from) FROM object_version), 'epoch') AS objects,
        (SELECT count(*) FROM series) AS series, (SELECT count(*) FROM profile) AS profiles,
        (SELECT count(*) FROM rule) AS rules

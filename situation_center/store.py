@@ -1,5 +1,6 @@
 """The database as the situation centre sees it: named queries, city time, push after the commit."""
 
+import uuid
 from datetime import datetime
 from pathlib import Path
 
@@ -39,6 +40,11 @@ async def open_center(settings: Settings, bus: Bus | None = None) -> Center:
     center = Center(database.dsn(settings, "center"), bus, settings)
     await center.open()
     return center
+
+
+async def add_outbox(conn: Connection, subject: str, *, payload: bytes, msg_id: str = "") -> None:
+    """Send a message with the commit of this transaction: the worker publishes the outbox in order."""
+    await conn.execute(SQL["add_outbox"], [subject, msg_id or str(uuid.uuid4()), payload])
 
 
 async def city_now(conn: Connection) -> datetime:
