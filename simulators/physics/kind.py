@@ -15,7 +15,6 @@ Args = dict[str, float | str | bool]
 class Answer:
     """What a device says to a command. The effect starts with the answer."""
 
-    delay_s: float
     accepted: bool
     detail: str = ""
 
@@ -52,7 +51,7 @@ class Kind:
 
     def answer(self, row: int, action: str, args: Args, t: float) -> Answer | None:
         """Takes a command. None: the device is off and never answers."""
-        return Answer(1.0, False, f"unknown action {action}") if self.alive(t)[row] else None
+        return Answer(False, f"unknown action {action}") if self.alive(t)[row] else None
 
     def state(self) -> dict[str, list[float]]:
         """What must survive a restart of the simulator."""

@@ -79,9 +79,9 @@ class Lamps(Kind):
             return None
         level = ordered_level(action, args)
         if level is None:
-            return Answer(1.0, False, f"cannot {action} {args}")
+            return Answer(False, f"cannot {action} {args}")
         self.set_level(row, level, t)
-        return Answer(1.0, True)
+        return Answer(True)
 
     def state(self) -> dict[str, list[float]]:
         held = np.where(np.isnan(self.order), -1.0, self.order)
@@ -150,13 +150,13 @@ class Cabinets(Kind):
     def answer(self, row: int, action: str, args: Args, t: float) -> Answer | None:
         level = ordered_level(action, args)
         if level is None:
-            return Answer(1.0, False, f"cannot {action} {args}")
+            return Answer(False, f"cannot {action} {args}")
         if not self.supplied[row]:
-            return Answer(1.0, False, "no supply")
+            return Answer(False, "no supply")
         for lamp in np.flatnonzero(self._of == row):
             self._lamps.set_level(int(lamp), level, t)
         self._changed.append(row)
-        return Answer(1.5, True)
+        return Answer(True)
 
 
 def ordered_level(action: str, args: Args) -> float | None:

@@ -46,12 +46,12 @@ class Valves(Kind):
 
     def answer(self, row: int, action: str, args: Args, t: float) -> Answer | None:
         if action not in ("open", "close"):
-            return Answer(1.0, False, f"unknown action {action}")
+            return Answer(False, f"unknown action {action}")
         self.start_position[row] = self.position(t)[row]
         self.target[row] = 100.0 if action == "open" else 0.0
-        self.moved_at[row] = t + 1.0
+        self.moved_at[row] = t
         self._told[row] = -1.0
-        return Answer(1.0, True)
+        return Answer(True)
 
     def state(self) -> dict[str, list[float]]:
         return {"target": self.target.tolist()}
