@@ -10,6 +10,9 @@ BEGIN
     RAISE EXCEPTION 'reading time % is outside 2000..2100', moment USING ERRCODE = '22008';
   END IF;
   IF to_regclass('public.' || name) IS NOT NULL THEN RETURN false; END IF;
+  -- Two writers at the first reading of a week: the second waits here until the first has committed.
+  PERFORM pg_advisory_xact_lock(hashtext('reading_partition_ensure'));
+  IF to_regclass('public.' || name) IS NOT NULL THEN RETURN false; END IF;
   EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF reading FOR VALUES FROM (%L) TO (%L)',
     name, monday AT TIME ZONE 'UTC', (monday + interval '7 days') AT TIME ZONE 'UTC');
   RETURN true;
