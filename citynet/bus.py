@@ -1,5 +1,6 @@
 """NATS JetStream for every part: publish, pull, ack, core push, request and reply; the streams of CONTRACTS.md."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
