@@ -3,3 +3,59 @@ SELECT coalesce((SELECT origin + (clock_timestamp() - wall_origin) * speed FROM 
 
 -- add_outbox: a message that leaves when this transaction is committed.
 INSERT INTO outbox (subject, msg_id, payload) VALUES (%s, %s, %s)
+
+-- account_by_login: an account that may sign in.
+SELECT * FROM account WHERE login = %s AND active
+
+-- account_by_id: an account that may sign in.
+SELECT * FROM account WHERE account_id = %s AND active
+
+-- add_account: nothing when the login is taken.
+INSERT INTO account (login, title, password_hash, role, services, org_id, language)
+VALUES (%(login)s, %(title)s, %(hash)s, %(role)s, %(services)s,
+  (SELECT object_id FROM object WHERE key = %(org)s AND class = 'organisation'), %(language)s)
+ON CONFLICT (login) DO NOTHING RETURNING account_id
+
+-- set_preferences: what a person likes.
+UPDATE account SET language = coalesce(%(language)s, language), theme = coalesce(%(theme)s, theme)
+WHERE account_id = %(account_id)s
+
+-- set_password: a new hash.
+UPDATE account SET password_hash = %(hash)s WHERE account_id = %(account_id)s
+
+-- add_link: a one-time sign-in.
+INSERT INTO signin_link (token_hash, account_id, expires)
+SELECT %(hash)s, account_id, now() + make_interval(mins => %(minutes)s) FROM account WHERE login = %(login)s AND active
+
+-- use_link: only one caller gets the row.
+UPDATE signin_link SET used = now() WHERE token_hash = %s AND used IS NULL AND expires > now() RETURNING account_id
+
+-- add_session: a signed-in browser.
+INSERT INTO session (token_hash, account_id, expires, client)
+VALUES (%(hash)s, %(account_id)s, now() + make_interval(hours => %(hours)s), %(client)s)
+
+-- session: who holds it; touch = last_seen is worth writing again.
+SELECT a.*, s.last_seen < now() - interval '30 seconds' AS touch
+FROM session s JOIN account a USING (account_id)
+WHERE s.token_hash = %(hash)s AND s.expires > now() AND a.active
+  AND s.last_seen > now() - make_interval(mins => %(idle_minutes)s)
+
+-- touch_session: still there.
+UPDATE session SET last_seen = now() WHERE token_hash = %s
+
+-- drop_session: signed out.
+DELETE FROM session WHERE token_hash = %s
+
+-- drop_sessions: all of a person.
+DELETE FROM session WHERE account_id = %s
+
+-- drop_old_sessions: nobody can use them any more.
+DELETE FROM session WHERE expires < now() OR last_seen < now() - make_interval(mins => %(idle_minutes)s)
+
+-- add_key: an API key.
+INSERT INTO api_key (key_hash, account_id, label, expires)
+SELECT %(hash)s, account_id, %(label)s, %(expires)s FROM account WHERE login = %(login)s AND active
+
+-- api_key: who holds it.
+SELECT a.* FROM api_key k JOIN account a USING (account_id)
+WHERE k.key_hash = %s AND a.active AND (k.expires IS NULL OR k.expires > now())

@@ -1,5 +1,6 @@
 """The database as the situation centre sees it: named queries, city time, push after the commit."""
 
+import asyncio
 import uuid
 from datetime import datetime
 from pathlib import Path
@@ -9,11 +10,13 @@ import structlog
 
 from citynet import bus as broker
 from citynet import db as database
+from citynet.access import Actor
 from citynet.bus import Bus
 from citynet.db import Connection, Database, named_sql
 from citynet.errors import Unavailable
 from citynet.model import LiveChanged
 from citynet.settings import Settings
+from situation_center.attempts import Attempts
 
 log = structlog.get_logger()
 SQL = named_sql(Path(__file__).with_name("queries.sql"))
@@ -25,6 +28,9 @@ class Center(Database):
     def __init__(self, url: str, bus: Bus, settings: Settings, *, size: int = 8) -> None:
         super().__init__(url, size=size)
         self.bus, self.settings = bus, settings
+        self.attempts = Attempts()
+        self.actors: dict[bytes, tuple[Actor, float]] = {}  # who holds a token, until when that is believed
+        self.hashing = asyncio.Semaphore(2)
 
     async def announce(self, kind: str, *ids: object) -> None:
         """Push changed ids to live.<kind>. A broker that is away costs nothing: followers read again every 30 s."""
