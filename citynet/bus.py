@@ -22,6 +22,7 @@ from citynet.settings import Settings
 HOUR_S = 3600.0
 FIRST_ANSWER_S = 5.0
 Handler = Callable[["Incoming"], Awaitable[bytes | None]]
+Unsubscribe = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,8 @@ class Bus(Protocol):
     async def push(self, subject: str, data: bytes) -> None:
         """Send a core message to whoever listens now."""
 
-    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> None:
-        """Call handler for each core message; a returned body answers a request."""
+    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Unsubscribe:
+        """Call handler for each core message; a returned body answers a request. Gives what ends it."""
 
     async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
         """Ask another room. Raises Unavailable when nobody answers in time."""
@@ -243,7 +244,7 @@ class NatsBus:
         except nats.errors.Error as error:
             raise Unavailable("the broker does not answer: run `citynet doctor`") from error
 
-    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> None:
+    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Unsubscribe:
         """See Bus."""
 
         async def call(message: Msg) -> None:
@@ -251,7 +252,7 @@ class NatsBus:
             if answer is not None and message.reply:
                 await message.respond(answer)
 
-        await self.client.subscribe(subject, queue=queue, cb=call)
+        return (await self.client.subscribe(subject, queue=queue, cb=call)).unsubscribe
 
     async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
         """See Bus."""

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -70,7 +71,9 @@ def broker(city: Settings) -> Iterator[embedded.Nats]:
     """A NATS server of its own for one test, streams and durables in place."""
     server = embedded.Nats(city)
     server.start()
-    asyncio.run(_streams(city))
+    # A thread of its own: the fixture may be asked for from inside a running loop.
+    with ThreadPoolExecutor(1) as worker:
+        worker.submit(lambda: asyncio.run(_streams(city))).result()
     yield server
     server.stop()
 
