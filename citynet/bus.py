@@ -1,8 +1,8 @@
 """NATS JetStream for every part: publish, pull, ack, core push, request and reply; the streams of CONTRACTS.md."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -149,6 +149,15 @@ def stream_configs(settings: Settings) -> list[StreamConfig]:
     ]
 
 
+@contextmanager
+def _answers() -> Iterator[None]:
+    """Say a failure of the broker in our words."""
+    try:
+        yield
+    except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+        raise Unavailable("the broker does not answer: run `citynet doctor`") from error
+
+
 class NatsPuller:
     """Puller on one JetStream durable.
 
@@ -190,20 +199,23 @@ class NatsPuller:
         self._delivered = 0
 
     async def ack(self, frames: list[Frame]) -> None:
-        """See Puller."""
+        """See Puller. Raises Unavailable when the broker is away: the frames come again."""
         if self._in_order:
             frames = frames[-1:]
-        for frame in frames:
-            await frame.raw.ack()
+        with _answers():
+            for frame in frames:
+                await frame.raw.ack()
 
     async def in_progress(self, frames: list[Frame]) -> None:
         """See Puller."""
-        for frame in frames:
-            await frame.raw.in_progress()
+        with _answers():
+            for frame in frames:
+                await frame.raw.in_progress()
 
     async def pending(self) -> int:
         """See Puller."""
-        info = await self._subscription.consumer_info()
+        with _answers():
+            info = await self._subscription.consumer_info()
         return int(info.num_pending or 0) + int(info.num_ack_pending or 0)
 
 
