@@ -1,0 +1,1 @@
+"""MESSAGES -> POSTGRESQL: the only writer of what happened: readings, newest values, events, conditions, receipts."""

@@ -1,0 +1,96 @@
+"""The part ingest: one lane a stream, several processes may run. Started by `citynet run ingest`."""
+
+import asyncio
+import time
+
+from citynet import bus
+from citynet.bus import Consumer
+from citynet.model import Event, Receipt
+from citynet.part import Part
+from ingest import events, receipts
+from ingest.figures import Latency
+from ingest.lane import Lane, Outcome, Write
+from ingest.messages import MessageWriter
+from ingest.quarantine import QuarantineWriter
+from ingest.writer import ReadingsWriter
+
+LIVE_MESSAGES = 64  # a message holds at most 500 kB, about 10,000 rows
+HISTORY_MESSAGES = 4
+SINGLE_MESSAGES = 500
+FIGURES_S = 1.0
+
+
+class Readings:
+    """The two lanes of readings and what they have in common: figures, and that history gives way to live."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.latency = Latency()
+        self.live_at = 0.0
+        self.stored = 0
+
+    def lanes(self) -> list[Lane]:
+        """Live and history."""
+        limit = self.part.settings.payload_bytes
+        live, history = ReadingsWriter("UPLINKS", limit), ReadingsWriter("HISTORY", limit)
+        return [
+            Lane(self.part, bus.INGEST_LIVE, live, LIVE_MESSAGES, self._after_live),
+            Lane(self.part, bus.INGEST_HISTORY, history, HISTORY_MESSAGES, self._after_history),
+        ]
+
+    async def _after_live(self, outcome: Outcome, _: float) -> None:
+        self.live_at = time.monotonic()
+        if outcome.arrival_ns is not None and len(outcome.arrival_ns):
+            self.latency.add(outcome.arrival_ns, outcome.committed_ns)
+
+    async def _after_history(self, _: Outcome, took_s: float) -> None:
+        # While live readings flow, history has at most half of the database's time, in short transactions.
+        if time.monotonic() - self.live_at < 1:
+            await asyncio.sleep(took_s)
+
+    async def figures(self) -> None:
+        """Keep the gauges of the part, once a second. Raises Unavailable when the broker is away."""
+        pullers = {"lag": await self.part.bus.puller(bus.INGEST_LIVE)}
+        pullers["lag_history"] = await self.part.bus.puller(bus.INGEST_HISTORY)
+        before, at = self.part.counters["readings_stored"], time.monotonic()
+        while not self.part.stopping.is_set():
+            await asyncio.sleep(FIGURES_S)
+            stored, now = self.part.counters["readings_stored"], time.monotonic()
+            self.part.gauges["rows_s"] = (stored - before) / (now - at)
+            before, at = stored, now
+            percentiles = self.latency.percentiles_ms()
+            if percentiles:
+                self.part.gauges["stored_ms_p50"], self.part.gauges["stored_ms_p99"] = percentiles
+            for name, puller in pullers.items():
+                self.part.gauges[name] = await puller.pending()
+
+
+def lanes(part: Part) -> list[Lane]:
+    """The lanes of single messages."""
+    limit = part.settings.payload_bytes
+    event = MessageWriter("EVENTS", Event, events.store, "events_stored", "live.condition", limit)
+    receipt = MessageWriter("RECEIPTS", Receipt, receipts.store, "receipts_stored", "live.receipt", limit)
+
+    def lane(consumer: Consumer, write: Write) -> Lane:
+        return Lane(part, consumer, write, SINGLE_MESSAGES)
+
+    return [
+        lane(bus.INGEST_EVENTS, event),
+        lane(bus.INGEST_RECEIPTS, receipt),
+        lane(bus.INGEST_DEAD, QuarantineWriter(limit)),
+    ]
+
+
+async def run(part: Part) -> None:
+    """Run all lanes until the part stops; one that fails ends the others. Raises Unavailable."""
+    part.active = True
+    readings = Readings(part)
+    work = [*(lane.run() for lane in [*readings.lanes(), *lanes(part)]), readings.figures()]
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        part.active = False

@@ -1,0 +1,101 @@
+"""One lane of ingest: pull, store in one transaction, acknowledge, tell. Every stream goes through the same loop.
+
+While the database is away nothing is pulled and the frames in hand are kept from being delivered again.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import psycopg
+import structlog
+from numpy.typing import NDArray
+
+from citynet.bus import Consumer, Frame, Puller
+from citynet.db import Connection
+from citynet.part import Part
+
+log = structlog.get_logger()
+ACTOR = "part:ingest"
+FETCH_WAIT_S = 1.0
+RETRY_S = 0.5
+# Not the fault of a row: the server is away, stops, is full or has chosen another victim of a deadlock.
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+
+
+@dataclass
+class Outcome:
+    """What storing a batch did: counters to add, core messages to send after the commit, arrivals of stored rows."""
+
+    counters: Counter[str] = field(default_factory=Counter)
+    pushes: list[tuple[str, bytes]] = field(default_factory=list)
+    arrival_ns: NDArray[np.int64] | None = None
+    committed_ns: int = 0  # wall
+
+
+Write = Callable[[Connection, list[Frame]], Awaitable[Outcome]]
+Stored = Callable[[Outcome, float], Awaitable[None]]
+
+
+@dataclass
+class Lane:
+    """A consumer and what stores its frames; batch = most frames a transaction takes."""
+
+    part: Part
+    consumer: Consumer
+    write: Write
+    batch: int
+    after: Stored | None = None
+
+    async def run(self) -> None:
+        """Follow the stream until the part stops. Raises Unavailable when the broker is away."""
+        puller = await self.part.bus.puller(self.consumer)
+        while not self.part.stopping.is_set():
+            frames = await puller.fetch(self.batch, FETCH_WAIT_S)
+            if frames:
+                await self._take(puller, frames)
+
+    async def _take(self, puller: Puller, frames: list[Frame]) -> None:
+        began = time.monotonic()
+        async with held(puller, frames, every_s=self.part.settings.ack_wait_s / 3):
+            outcome = await self._stored(frames)
+        await puller.ack(frames)
+        self.part.counters.update(outcome.counters)
+        for subject, body in outcome.pushes:
+            await self.part.bus.push(subject, body)
+        if self.after:
+            await self.after(outcome, time.monotonic() - began)
+
+    async def _stored(self, frames: list[Frame]) -> Outcome:
+        while True:
+            try:
+                async with self.part.db.transaction(ACTOR) as conn:
+                    outcome = await self.write(conn, frames)
+                outcome.committed_ns = time.time_ns()
+                return outcome
+            except AWAY as error:
+                self.part.counters["interruptions"] += 1
+                words = str(error).splitlines() or [type(error).__name__]
+                log.warning("the database does not take it, trying again", lane=self.consumer.durable, error=words[0])
+                await asyncio.sleep(RETRY_S)
+
+
+@asynccontextmanager
+async def held(puller: Puller, frames: list[Frame], *, every_s: float) -> AsyncIterator[None]:
+    """Keep frames in progress for as long as the block takes."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            await puller.in_progress(frames)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

@@ -1,0 +1,136 @@
+-- Queries of ingest, by name. Parameters are named; columns come as arrays (ingest/pgbinary.py).
+-- ensure_partitions: the partitions of all weeks in a batch; true where one was made
+SELECT reading_partition_ensure(week) AS made FROM unnest(%(weeks)s) AS w (week)
+
+-- copy_readings: the fast way, fails on the first key that is there already
+COPY reading (series_id, time, received, value, quality) FROM STDIN (FORMAT BINARY)
+
+-- stage_table: where a batch waits that may hold known keys; without indexes and checks
+CREATE TEMP TABLE IF NOT EXISTS reading_stage (LIKE reading) ON COMMIT DELETE ROWS
+
+-- stage_clear: a second attempt in one transaction starts empty
+TRUNCATE reading_stage
+
+-- stage_copy: fill the stage
+COPY reading_stage (series_id, time, received, value, quality) FROM STDIN (FORMAT BINARY)
+
+-- stage_insert: what is new; the row count tells how much
+INSERT INTO reading SELECT * FROM reading_stage ON CONFLICT (series_id, time) DO NOTHING
+
+-- stage_conflicts: keys that are stored with another value; LIMIT keeps it an index probe a row, whatever the statistics
+SELECT s.series_id, s.time, r.value
+FROM reading_stage s
+CROSS JOIN LATERAL (SELECT value FROM reading r WHERE r.series_id = s.series_id AND r.time = s.time LIMIT 1) r
+WHERE r.value <> s.value ORDER BY s.series_id, s.time
+
+-- upsert_newest: newer values win, equal and older ones touch nothing; gives the change number of each changed series
+WITH changed AS (
+  INSERT INTO newest AS n (series_id, time, received, value, quality, change)
+  SELECT x.series_id, x.time, x.received, x.value, x.quality, nextval('newest_change')
+  FROM unnest(%(series)s, %(time)s, %(received)s, %(value)s, %(quality)s)
+    AS x (series_id, time, received, value, quality)
+  WHERE NOT EXISTS (SELECT FROM newest o WHERE o.series_id = x.series_id AND o.time >= x.time)
+  ON CONFLICT (series_id) DO UPDATE SET time = excluded.time, received = excluded.received, value = excluded.value,
+    quality = excluded.quality, change = nextval('newest_change')
+  WHERE excluded.time > n.time
+  RETURNING n.series_id, n.change)
+SELECT coalesce(array_agg(series_id), '{}') AS series, coalesce(array_agg(change), '{}') AS change FROM changed
+
+-- confirm_commands: readback receipts of commands whose every expected effect is now among the readings
+WITH touched AS (
+  SELECT DISTINCT command_id FROM expectation
+  WHERE until >= %(oldest)s AND since <= %(newest)s AND series_id = ANY(%(series)s)),
+seen AS (
+  SELECT e.command_id, r.time
+  FROM touched t JOIN expectation e USING (command_id)
+  LEFT JOIN LATERAL (
+    SELECT time FROM reading r
+    WHERE r.series_id = e.series_id AND r.time BETWEEN e.since AND e.until AND CASE e.compare
+      WHEN 'eq' THEN abs(r.value - e.target) <= e.tolerance
+      WHEN 'le' THEN r.value <= e.target + e.tolerance
+      ELSE r.value >= e.target - e.tolerance END
+    ORDER BY r.time LIMIT 1) r ON true
+  WHERE NOT EXISTS (SELECT FROM receipt p WHERE p.command_id = t.command_id AND p.kind = 'readback'))
+INSERT INTO receipt (command_id, kind, time)
+SELECT command_id, 'readback', max(time) FROM seen GROUP BY command_id HAVING count(time) = count(*)
+ON CONFLICT DO NOTHING RETURNING command_id
+
+-- insert_quarantine: one row that could not be used; the same notice again changes nothing
+INSERT INTO quarantine (stage, reason, detail, subject, external_id, stream, stream_seq, payload)
+VALUES (%(stage)s, %(reason)s, %(detail)s, %(subject)s, %(external_id)s, %(stream)s, %(stream_seq)s, %(payload)s)
+ON CONFLICT DO NOTHING RETURNING quarantine_id
+
+-- insert_receipt: what became of a command, once
+INSERT INTO receipt (command_id, kind, time, detail)
+VALUES (%(command_id)s, %(kind)s, %(time)s, %(detail)s)
+ON CONFLICT DO NOTHING RETURNING command_id
+
+-- lock_conditions: nobody else folds into these conditions until we commit; in key order, so that nobody deadlocks
+SELECT pg_advisory_xact_lock(key) FROM unnest(%(keys)s::int8[]) AS k (key)
+
+-- fold_trigger: store an open or again edge and, only if it is new, count it in its condition.
+-- A late one belongs to the period that had already returned by then; else to the open one, which it may begin.
+WITH fresh AS (
+  INSERT INTO event (event_id, rule_id, rule_version, object_id, signal, series_id, edge, severity, time,
+    value, low, high, score, why_ru, why_en)
+  VALUES (%(event_id)s, %(rule_id)s, %(rule_version)s, %(object_id)s, %(signal)s, %(series_id)s, %(edge)s,
+    %(severity)s, %(time)s, %(value)s, %(low)s, %(high)s, %(score)s, %(why_ru)s, %(why_en)s)
+  ON CONFLICT (event_id) DO NOTHING RETURNING *),
+late AS (
+  UPDATE condition c SET count = c.count + 1, opened = least(c.opened, f.time),
+    first_seen = least(c.first_seen, f.time), last_seen = greatest(c.last_seen, f.time),
+    peak = CASE WHEN f.value < f.low THEN least(c.peak, f.value) ELSE greatest(c.peak, f.value) END,
+    change = nextval('condition_change')
+  FROM fresh f
+  WHERE c.condition_id = (
+    SELECT p.condition_id FROM condition p
+    WHERE p.rule_id = %(rule_id)s AND p.object_id = %(object_id)s AND p.signal = %(signal)s
+      AND p.state = 'returned' AND p.returned >= %(time)s
+    ORDER BY p.returned LIMIT 1)
+  RETURNING c.condition_id),
+folded AS (
+  INSERT INTO condition AS c (rule_id, rule_version, object_id, signal, series_id, severity, state, opened,
+    first_seen, last_seen, value, peak, low, high, score, why_ru, why_en, event_id, change)
+  SELECT rule_id, rule_version, object_id, signal, series_id, severity, 'active', time,
+    time, time, value, value, low, high, score, why_ru, why_en, event_id, nextval('condition_change')
+  FROM fresh WHERE NOT EXISTS (SELECT FROM late)
+  ON CONFLICT (rule_id, object_id, signal) WHERE state = 'active' DO UPDATE SET
+    count = c.count + 1, opened = least(c.opened, excluded.opened),
+    first_seen = least(c.first_seen, excluded.first_seen), last_seen = greatest(c.last_seen, excluded.last_seen),
+    peak = CASE WHEN excluded.value < excluded.low THEN least(c.peak, excluded.value)
+                ELSE greatest(c.peak, excluded.value) END,
+    change = nextval('condition_change'),
+    (rule_version, severity, value, low, high, score, why_ru, why_en) = (
+      SELECT excluded.rule_version, excluded.severity, excluded.value, excluded.low, excluded.high, excluded.score,
+        excluded.why_ru, excluded.why_en WHERE excluded.last_seen >= c.last_seen
+      UNION ALL
+      SELECT c.rule_version, c.severity, c.value, c.low, c.high, c.score, c.why_ru, c.why_en
+      WHERE excluded.last_seen < c.last_seen)
+  RETURNING c.condition_id)
+SELECT event_id, (SELECT condition_id FROM late UNION ALL SELECT condition_id FROM folded) AS condition_id FROM fresh
+
+-- fold_close: store a close edge and, only if it is new, return its condition.
+-- A close older than the last trigger is stale. One that overtook its open leaves a returned row, count 0, which the
+-- open then joins, so that nothing stays active for ever.
+WITH fresh AS (
+  INSERT INTO event (event_id, rule_id, rule_version, object_id, signal, series_id, edge, severity, time,
+    value, low, high, score, why_ru, why_en)
+  VALUES (%(event_id)s, %(rule_id)s, %(rule_version)s, %(object_id)s, %(signal)s, %(series_id)s, %(edge)s,
+    %(severity)s, %(time)s, %(value)s, %(low)s, %(high)s, %(score)s, %(why_ru)s, %(why_en)s)
+  ON CONFLICT (event_id) DO NOTHING RETURNING *),
+closed AS (
+  UPDATE condition c SET state = 'returned', returned = f.time, change = nextval('condition_change')
+  FROM fresh f
+  WHERE c.rule_id = f.rule_id AND c.object_id = f.object_id AND c.signal = f.signal
+    AND c.state = 'active' AND c.last_seen <= f.time
+  RETURNING c.condition_id),
+early AS (
+  INSERT INTO condition (rule_id, rule_version, object_id, signal, series_id, severity, state, opened, returned, count,
+    first_seen, last_seen, value, peak, low, high, score, why_ru, why_en, event_id, change)
+  SELECT rule_id, rule_version, object_id, signal, series_id, severity, 'returned', time, time, 0,
+    time, time, value, value, low, high, score, why_ru, why_en, event_id, nextval('condition_change')
+  FROM fresh f WHERE NOT EXISTS (SELECT FROM closed) AND NOT EXISTS (
+    SELECT FROM condition c WHERE c.rule_id = f.rule_id AND c.object_id = f.object_id AND c.signal = f.signal
+      AND (c.state = 'active' OR c.returned >= f.time))
+  RETURNING condition_id)
+SELECT event_id, (SELECT condition_id FROM closed UNION ALL SELECT condition_id FROM early) AS condition_id FROM fresh
