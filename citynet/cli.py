@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import importlib.util
 import json
 import signal
 import sys
@@ -147,6 +148,8 @@ def _add_commands(wanted: str | None) -> None:
     if wanted in known:
         return
     for entry in entry_points(group="citynet.commands"):
+        if importlib.util.find_spec(entry.module.partition(".")[0]) is None:
+            continue  # bench comes with a checkout only
         if wanted is None or wanted.startswith("-") or entry.name == wanted:
             command = entry.load()
             if isinstance(command, typer.Typer):

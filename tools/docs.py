@@ -1,6 +1,7 @@
 """Write the reference pages and .env.example from the code, for `make docs`; tests/contracts/test_docs.py compares."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin
 
@@ -54,7 +55,9 @@ def helps(command: TyperCommand, path: str) -> Iterator[tuple[str, str]]:
             yield from helps(below, f"{path} {name}")
 
 
+@cache
 def commands_page() -> str:
+    cli._add_commands(None)
     root = cast(TyperCommand, typer.main.get_command(cli.app))
     parts = [f"## {path}\n\n```\n{text.strip()}\n```\n" for path, text in helps(root, "citynet")]
     return "\n".join([NOTE, "# Commands", "", *parts])
