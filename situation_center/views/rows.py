@@ -78,17 +78,19 @@ class ConditionRow(TypedDict):
     series_id: int | None
     why_ru: str
     why_en: str
-    merged_by: str
+    merged_by_ru: str
+    merged_by_en: str
 
 
 class LogRow(TypedDict):
-    """One line of the incident's history."""
+    """One line of the incident's history; what a person wrote is the same in both languages."""
 
     log_id: int
     at: datetime
     actor: str
     action: str
-    text: str
+    text_ru: str
+    text_en: str
 
 
 class CommandRow(TypedDict):
