@@ -252,5 +252,6 @@
     setHeat: (quantity) => onMap('setHeat', quantity || null),
     beat,
     cityNow,
+    tick,
   };
 })();

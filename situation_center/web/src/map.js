@@ -12,6 +12,7 @@ import { LiveFeed } from './live.js';
 import { ClusterMarkers, SelectionRing } from './markers.js';
 import { Names } from './names.js';
 import { Objects, latitude, longitude, mercatorX, mercatorY } from './objects.js';
+import { liveAddress, loadStyleSheet, saveView, savedView } from './page.js';
 import { Panel } from './panel.js';
 import { PointsLayer } from './points.js';
 import { ObjectList, Tooltip } from './popups.js';
@@ -25,7 +26,6 @@ const REACH_PX = 9;
 /** Objects nearer to each other than this cannot be hit apart: a click opens a list. */
 const SAME_POINT_PX = 5;
 const RECLUSTER_MS = 180;
-const VIEW_KEY = 'citynet.map.view';
 /** The folder this module was served from: its worker, style sheet and fonts lie beside it. */
 const VENDOR = import.meta.url.replace(/[^/]*$/, '');
 
@@ -53,9 +53,12 @@ class CityMap {
     this.language = options.language ?? 'ru';
     this.vendor = VENDOR;
     this.objects = new Objects();
+    this.timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+    this.groups = /** @type {import('./clusters.js').Cluster[]} */ ([]);
     this.selected = /** @type {number | null} */ (null);
     this.selectedAwaited = false;
     this.abort = new AbortController();
+    this.savedView = savedView();
     div.classList.add('cm');
     div.dataset.theme = this.theme;
 
@@ -92,7 +95,7 @@ class CityMap {
       touchPitch: false,
       renderWorldCopies: false,
       fadeDuration: 0,
-      ...savedView(),
+      ...this.savedView,
     });
     map.keyboard.disableRotation();
     map.touchZoomRotate.disableRotation();
@@ -116,8 +119,12 @@ class CityMap {
     map.on('mousemove', (event) => this.#hover(event.point));
     map.on('mouseout', () => this.tooltip.hide());
     map.on('click', (event) => this.#click(event.point));
+    map.on('movestart', () => this.tooltip.hide());
     map.on('zoom', () => this.#recluster());
-    map.on('moveend', () => { this.#recluster(); saveView(map); });
+    map.on('moveend', () => {
+      this.#recluster();
+      if (this.home) saveView(map); // before that it is not the operator's view yet
+    });
     map.on('webglcontextrestored', () => this.#addPoints());
     map.getCanvas().addEventListener('keydown', (event) => {
       if (event.key === 'Enter') this.#click(map.project(map.getCenter()), 40);
@@ -135,9 +142,9 @@ class CityMap {
     ]);
     if (this.abort.signal.aborted) return;
     this.home = this.options.bounds ?? bounds(base);
-    if (!savedView()) this.#wholeCity(false);
+    if (!this.savedView) this.#wholeCity(false);
     this.#source('base').setData(base);
-    this.#source('labels').setData(labelPoints(base));
+    this.#source('labels').setData(labelPoints(base, this.home));
     this.#addPoints();
     showNetworks(this.map, this.panel.shown);
     this.panel.say(null);
@@ -176,12 +183,14 @@ class CityMap {
 
   #clusterNow() {
     const groups = cluster(this.objects.abnormal(this.points.services), this.objects, this.#pxPerUnit(), CLUSTER_PX).filter((c) => c.members.length > 1);
+    this.groups = groups;
     this.points.gathered = new Set(groups.flatMap((c) => c.members));
     this.points.refresh();
     const [west, north, east, south] = this.#viewport();
     const { x, y } = this.objects;
     const inView = groups.filter((c) => x[c.anchor] > west && x[c.anchor] < east && y[c.anchor] > north && y[c.anchor] < south);
     this.markers.draw(inView, this.objects, this.language);
+    this.#showRing();
     this.panel.setTally(this.objects.tally(this.options.services.length));
   }
 
@@ -270,7 +279,12 @@ class CityMap {
   #showRing() {
     const i = this.selected === null ? undefined : this.objects.byId.get(this.selected);
     if (i === undefined) this.ring.hide();
-    else this.ring.show(this.#place(i), this.names.known(this.objects.id[i])?.[`name_${this.language}`] ?? '');
+    else this.ring.show(this.#ringPlace(i), this.names.known(this.objects.id[i])?.[`name_${this.language}`] ?? '', this.points.gathered.has(i));
+  }
+
+  /** A gathered object is drawn with its group, at the group's leader. @param {number} i */
+  #ringPlace(i) {
+    return this.#place(this.groups.find((group) => group.members.includes(i))?.anchor ?? i);
   }
 
   /** @param {import('./style.js').Theme} theme */
@@ -336,34 +350,6 @@ class CityMap {
     this.map.remove();
     this.div.replaceChildren();
   }
-}
-
-const liveAddress = () => `${location.origin.replace(/^http/, 'ws')}/map/live`;
-
-/** The operator's view survives a change of page. */
-function savedView() {
-  try {
-    return /** @type {{center: [number, number], zoom: number} | null} */ (JSON.parse(sessionStorage.getItem(VIEW_KEY) ?? 'null'));
-  } catch {
-    return null;
-  }
-}
-
-/** @param {import('maplibre-gl').Map} map */
-function saveView(map) {
-  const { lng, lat } = map.getCenter();
-  sessionStorage.setItem(VIEW_KEY, JSON.stringify({ center: [lng, lat], zoom: map.getZoom() }));
-}
-
-/** @param {string} href @returns {Promise<void>} */
-function loadStyleSheet(href) {
-  if (document.querySelector(`link[href="${href}"]`)) return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href });
-    link.onload = () => resolve();
-    link.onerror = () => reject(new Error(`${href} did not load`));
-    document.head.append(link);
-  });
 }
 
 /**

@@ -68,7 +68,7 @@ function dress(element, cluster, language) {
   element.classList.add('cm-cluster');
   element.dataset.state = STATES[cluster.worst];
   element.style.zIndex = String(RANK[cluster.worst]);
-  element.setAttribute('aria-label', `${say(language, STATES[cluster.worst])}: ${countObjects(language, n)}`);
+  element.setAttribute('aria-label', `${countObjects(language, n)}, ${say(language, 'worst')}: ${say(language, STATES[cluster.worst])}`);
   element.innerHTML = symbol(cluster.worst, size);
   const count = document.createElement('span');
   count.textContent = shortCount(language, n);
@@ -87,8 +87,9 @@ export class SelectionRing {
     this.marker = new Marker({ element: this.element });
   }
 
-  /** @param {[number, number]} at lon, lat @param {string} name */
-  show(at, name) {
+  /** @param {[number, number]} at lon, lat @param {string} name @param {boolean} gathered then the ring goes around the whole group */
+  show(at, name, gathered) {
+    this.element.classList.toggle('cm-around', gathered);
     this.label.textContent = name;
     this.label.hidden = !name;
     this.marker.setLngLat(at).addTo(this.map);

@@ -22,7 +22,7 @@ export const isShown = (service, mask) => service > 31 || ((mask >>> service) & 
 export class Objects {
   constructor() {
     this.n = 0;
-    this.id = new Uint32Array(0);
+    this.id = /** @type {Uint32Array} */ (new Uint32Array(0));
     this.x = new Float64Array(0);
     this.y = new Float64Array(0);
     this.state = new Uint8Array(0);
@@ -91,7 +91,7 @@ export class Objects {
   }
 
   /**
-   * Per service: how many are abnormal and the worst state among them.
+   * Per service: the worst state, and how many objects are in it.
    * @param {number} services
    * @returns {{count: number, worst: number}[]}
    */
@@ -99,9 +99,10 @@ export class Objects {
     const out = Array.from({ length: services }, () => ({ count: 0, worst: 0 }));
     for (let i = 0; i < this.n; i++) {
       const entry = out[this.service[i]];
-      if (!entry || this.state[i] === 0) continue;
-      entry.count += 1;
-      if (RANK[this.state[i]] > RANK[entry.worst]) entry.worst = this.state[i];
+      const state = this.state[i];
+      if (!entry || state === 0) continue;
+      if (RANK[state] > RANK[entry.worst]) Object.assign(entry, { worst: state, count: 0 });
+      if (state === entry.worst) entry.count += 1;
     }
     return out;
   }

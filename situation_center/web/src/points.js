@@ -8,13 +8,15 @@ import { table, position } from './scale.js';
 
 /** Up to this many objects the quiet dots may be bigger: there is room for them. */
 const FEW_OBJECTS = 6000;
+/** Beyond this many, quiet dots fade, or seen from afar they would be one bright carpet. */
+const MANY_OBJECTS = 20_000;
 const MARK_PX = 19;
 const STATION_PX = 11;
 
 /** @typedef {{quiet: string, quietOpacity: number, outline: string}} PointColours */
 /** @typedef {{min: number, max: number, scale: import('./scale.js').ScaleName} | null} HeatRange */
 
-/** @implements {import('maplibre-gl').CustomLayerInterface} */
+/** MapLibre's CustomLayerInterface. */
 export class PointsLayer {
   /** @param {import('./objects.js').Objects} objects @param {PointColours} colours */
   constructor(objects, colours) {
@@ -163,7 +165,7 @@ export class PointsLayer {
     gl.uniform1f(at('u_station'), ratio * STATION_PX);
     gl.uniform1f(at('u_line'), ratio * 1.4);
     gl.uniform3fv(at('u_colours'), COLOURS.flatMap(rgb));
-    gl.uniform4f(at('u_quiet'), ...rgb(this.colours.quiet), this.colours.quietOpacity);
+    gl.uniform4f(at('u_quiet'), ...rgb(this.colours.quiet), this.colours.quietOpacity * (this.objects.n > MANY_OBJECTS ? 0.5 : 1));
     gl.uniform3f(at('u_outline'), ...rgb(this.colours.outline));
     gl.uniform1i(at('u_scale'), 0);
   }

@@ -1,6 +1,7 @@
 /**
  * States of an object on the map: wire codes, colours (colour-blind safe), shapes. Used by every other module.
- * Colour never stands alone: each state has its own shape, the same in WebGL (points.js) and in HTML (symbol()).
+ * Colour never stands alone: each state has its own shape, the same in WebGL (shaders.js) and in HTML (symbol());
+ * critical also bears a mark, for an octagon of a few pixels looks like a circle.
  */
 
 /** Wire code -> name. */
@@ -15,11 +16,11 @@ export const COLOURS = ['#8b949e', '#56B4E9', '#F0E442', '#E69F00', '#D55E00', '
 export const WORST_FIRST = [4, 3, 2, 1, 5, 0];
 
 const SHAPES = [
-  '<circle cx="12" cy="12" r="4"/>',
+  '<circle cx="12" cy="12" r="5"/>',
   '<circle cx="12" cy="12" r="9.5"/>',
   '<path d="M12 1 23 12 12 23 1 12Z"/>',
   '<path d="M12 1.5 23.3 21H.7Z"/>',
-  '<path d="M7.6 1.3h8.8l6.3 6.3v8.8l-6.3 6.3H7.6l-6.3-6.3V7.6Z"/>',
+  '<path d="M7.6 1.3h8.8l6.3 6.3v8.8l-6.3 6.3H7.6l-6.3-6.3V7.6Z"/><path class="cm-mark" d="M12 6v7.5M12 16.6v1.4"/>',
   '<path d="M3 3h18v18H3Z"/><path class="cm-hatch" d="M3 12l9-9M3 21 21 3M12 21l9-9"/>',
 ];
 

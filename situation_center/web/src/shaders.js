@@ -24,7 +24,8 @@ void main() {
   bool gathered = a_look.z != 0u;
   v_state = a_look.x;
   v_heat = a_look.w;
-  v_size = u_abnormal ? (gathered ? u_mark * 0.42 : u_mark) : (v_heat > 0u ? u_station : u_dot);
+  float worth = v_state == 4u ? 1.3 : v_state == 3u ? 1.1 : v_state == 1u ? 0.84 : 1.0;
+  v_size = u_abnormal ? (gathered ? u_mark * 0.42 : u_mark * worth) : (v_heat > 0u ? u_station : u_dot);
   gl_Position = u_matrix * vec4(a_place, 0.0, 1.0);
   gl_PointSize = v_size;
 }`;
@@ -50,6 +51,11 @@ float shape(vec2 p) {
   return length(p) - 0.84;                                                                         // circle
 }
 
+/** The exclamation mark of a critical object, where it is big enough to be seen. */
+bool marked(vec2 p) {
+  return v_state == 4u && v_size > 12.0 && ((abs(p.x) < 0.14 && p.y > -0.52 && p.y < 0.14) || length(p - vec2(0.0, 0.45)) < 0.17);
+}
+
 void main() {
   vec2 p = gl_PointCoord * 2.0 - 1.0;
   if (v_state == 0u && v_heat == 0u) {
@@ -61,6 +67,7 @@ void main() {
   vec3 fill = u_colours[v_state];
   if (v_state == 0u) fill = texture(u_scale, vec2((float(v_heat) - 0.5) / 255.0, 0.5)).rgb;
   if (v_state == 5u && fract((p.x + p.y) * 1.4) < 0.42) fill *= 0.35;
+  if (marked(p)) fill = u_outline;
   vec3 colour = mix(fill, u_outline, clamp(d + u_line + 0.5, 0.0, 1.0));
   float alpha = clamp(0.5 - d, 0.0, 1.0);
   o_colour = vec4(colour * alpha, alpha);

@@ -9,7 +9,7 @@ import { FAMILY, fontFaces } from './fonts.js';
 export const PALETTES = {
   dark: {
     land: '#191d21', water: '#0e1215', shore: '#2c343a', green: '#1c2124', port: '#20252a', building: '#262c31', buildingLine: '#2f363c',
-    street: '#323a41', streetMain: '#3e474f', pipe: '#4c5d68', feeder: '#5a564a', heat_main: '#5b4d4b', district: '#4a545d',
+    street: '#38414a', streetMain: '#48535d', pipe: '#4f626e', feeder: '#625d4e', heat_main: '#665452', district: '#57636d',
     text: '#a3adb6', textMuted: '#7b858e', textWater: '#5c6a75', halo: '#14181b',
     points: { quiet: '#8f99a3', quietOpacity: 0.8, outline: '#0b0e10' },
   },
@@ -23,12 +23,15 @@ export const PALETTES = {
 
 const NETWORKS = { pipe: 'water', feeder: 'power', heat_main: 'heat' };
 const DASHES = { pipe: undefined, feeder: [4, 2], heat_main: [1.2, 1.6] };
+/** Kinds of streets, ours and OpenStreetMap's. */
+const MAIN = ['main', 'motorway', 'trunk', 'primary', 'secondary'];
+const MINOR = ['cross', 'lane', 'service', 'footway', 'path'];
 const EMPTY = { type: /** @type {'FeatureCollection'} */ ('FeatureCollection'), features: [] };
 
 /** @param {string[]} classes */
 const ofClass = (...classes) => /** @type {any} */ (['in', ['get', 'class'], ['literal', classes]]);
 
-/** @param {number[]} stops zoom, px, zoom, px ... */
+/** @param {any[]} stops zoom, px, zoom, px ... */
 const byZoom = (...stops) => /** @type {any} */ (['interpolate', ['exponential', 1.5], ['zoom'], ...stops]);
 
 /** @param {Language} language */
@@ -68,10 +71,9 @@ function grounds(p) {
 
 /** @param {typeof PALETTES.dark} p */
 function streets(p) {
-  // A generator or a real city may give a rank: 1 main street, 2 ordinary, 3 lane.
-  const rank = ['coalesce', ['get', 'rank'], 2];
-  const colour = ['case', ['<=', rank, 1], p.streetMain, p.street];
-  const width = (/** @type {number} */ px) => ['*', px, ['case', ['<=', rank, 1], 1.9, ['>=', rank, 3], 0.6, 1]];
+  const ofKind = (/** @type {any} */ main, /** @type {any} */ minor, /** @type {any} */ other) => ['match', ['get', 'kind'], MAIN, main, MINOR, minor, other];
+  const colour = ofKind(p.streetMain, p.street, p.street);
+  const width = (/** @type {number} */ px) => ofKind(1.9 * px, 0.7 * px, px);
   return [
     { ...line('street', ['street'], { 'line-color': colour, 'line-width': byZoom(10, width(0.6), 14, width(2), 18, width(11)) }),
       layout: { 'line-cap': 'round', 'line-join': 'round' } },
@@ -107,7 +109,7 @@ function labels(p, language) {
 }
 
 /** @param {string} id @param {string[]} classes @param {object} paint */
-const fill = (id, classes, paint) => ({ id, type: 'fill', source: 'base', filter: ['all', ofClass(...classes), ['==', ['geometry-type'], 'Polygon']], paint });
+const fill = (id, classes, paint) => ({ id, type: 'fill', source: 'base', filter: ['all', ofClass(...classes), ['in', ['geometry-type'], ['literal', ['Polygon', 'MultiPolygon']]]], paint });
 
 /** @param {string} id @param {string[]} classes @param {object} paint */
 const line = (id, classes, paint) => ({ id, type: 'line', source: 'base', filter: ofClass(...classes), paint });

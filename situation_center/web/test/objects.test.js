@@ -81,3 +81,8 @@ test('a delta changes states and says whether it did', () => {
   assert.deepEqual(objects.tally(1), [{ count: 1, worst: 4 }]);
   assert.throws(() => objects.apply({ ...delta(4, 6), index: Uint32Array.of(2) }), RangeError);
 });
+
+test('a service shows its worst state and how many objects are in it', () => {
+  const objects = city([[0, 0, 1, 0], [0, 0, 3, 0], [0, 0, 3, 0], [0, 0, 5, 1], [0, 0, 4, 255]]);
+  assert.deepEqual(objects.tally(3), [{ count: 2, worst: 3 }, { count: 1, worst: 5 }, { count: 0, worst: 0 }]);
+});

@@ -40,6 +40,8 @@ test('a label stands in the middle of the largest part', () => {
   ] };
   assert.deepEqual(labelPoints(base).features.map((f) => f.geometry.coordinates), [[12, 12]]);
   assert.deepEqual(bounds(base), [0, 0, 14, 14]);
+  const sea = { type: 'Feature', properties: { class: 'water', name_ru: 'Бухта' }, geometry: { type: 'Polygon', coordinates: [square(10, 10, 1000)] } };
+  assert.deepEqual(labelPoints({ type: 'FeatureCollection', features: [sea] }, [0, 0, 14, 14]).features[0].geometry.coordinates, [12, 12]);
   assert.equal(bounds({ type: 'FeatureCollection', features: [] }), null);
 });
 
