@@ -1,15 +1,17 @@
 """Write the reference pages and .env.example from the code, for `make docs`; tests/contracts/test_docs.py compares."""
 
+import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin
 
+import msgspec
 import typer
 from pydantic import SecretStr
 from typer.core import TyperCommand
 
-from citynet import cli
+from citynet import cli, model
 from citynet.settings import Settings
 from tools.setup import ROOT
 
@@ -63,6 +65,14 @@ def commands_page() -> str:
     return "\n".join([NOTE, "# Commands", "", *parts])
 
 
+def messages() -> Iterator[tuple[str, str]]:
+    """Yield name and JSON schema of every message that travels between rooms."""
+    for kind in (model.Event, model.Command, model.Receipt, model.Quarantined, model.ProposalRequest, model.Reply):
+        yield kind.__name__.lower(), json.dumps(msgspec.json.schema(kind), indent=1, ensure_ascii=False) + "\n"
+    columns = [{"name": field.name, "type": str(field.type)} for field in model.READINGS_SCHEMA]
+    yield "readings", json.dumps({"format": "Arrow IPC stream", "columns": columns}, indent=1) + "\n"
+
+
 def pages() -> dict[Path, str]:
     """Return every generated file with its text."""
     reference = ROOT / "docs" / "reference"
@@ -70,6 +80,7 @@ def pages() -> dict[Path, str]:
         ROOT / ".env.example": env_example(),
         reference / "settings.md": settings_page(),
         reference / "commands.md": commands_page(),
+        **{ROOT / "schemas" / "messages" / f"{name}.json": text for name, text in messages()},
     }
 
 
