@@ -1,0 +1,54 @@
+"""`citynet run gateway`: eight live lanes, eight history lanes, QoS 0, downlink, registry; one active process."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from citynet.bus import GATEWAY_COMMANDS, GATEWAY_HISTORY, GATEWAY_QOS0, GATEWAY_UPLINKS, Puller
+from citynet.part import Part
+from gateway.directory import open_directory
+from gateway.downlink import DownlinkLane
+from gateway.qos0 import Qos0Lane
+from gateway.uplink import Lane
+
+LAG_EVERY_S = 5.0
+
+
+async def run(part: Part) -> None:
+    """Work until the part stops. Raises Unavailable when broker or database is away; nothing taken is lost."""
+    directory = await open_directory(part)
+    turn = asyncio.Lock()
+    work: list[Coroutine[Any, Any, None]] = [directory.follow()]
+    pullers: dict[str, list[Puller]] = {"uplinks_pending": [], "history_pending": []}
+    for consumers, gauge in ((GATEWAY_UPLINKS, "uplinks_pending"), (GATEWAY_HISTORY, "history_pending")):
+        for number, consumer in enumerate(consumers):
+            puller = await part.bus.puller(consumer)
+            pullers[gauge].append(puller)
+            lane = Lane(part, directory, consumer, number, turn if consumers is GATEWAY_HISTORY else None)
+            work.append(lane.run(puller))
+    work.append(Qos0Lane(part).run(await part.bus.puller(GATEWAY_QOS0)))
+    work.append(DownlinkLane(part, directory).run(await part.bus.puller(GATEWAY_COMMANDS)))
+    work.append(measure(part, pullers))
+    await together(work)
+
+
+async def measure(part: Part, pullers: dict[str, list[Puller]]) -> None:
+    """Keep the gauges of what waits in the streams."""
+    while not part.stopping.is_set():
+        for gauge, group in pullers.items():
+            part.gauges[gauge] = sum([await puller.pending() for puller in group])
+        try:
+            await asyncio.wait_for(part.stopping.wait(), LAG_EVERY_S)
+        except TimeoutError:
+            continue
+
+
+async def together(work: list[Coroutine[Any, Any, None]]) -> None:
+    """Run all until they end; the first failure ends the others and is raised as it is, for the part's shell."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)

@@ -1,0 +1,148 @@
+"""Frames -> columns of raw values, answers and quarantine notices. Pure but for counters; called by uplink.py."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import structlog
+
+from citynet.bus import Frame
+from citynet.errors import BadInput
+from citynet.model import Quarantined
+from citynet.settings import Settings
+from gateway import lenient
+from gateway.directory import NO_SERIES, Directory, Route
+from gateway.quarantine import notice
+from gateway.repeats import Repeats
+from gateway.wire import Answer, Parsed, Sample, device_id, protocols
+
+log = structlog.get_logger()
+KEYS_NAMED = 20
+TIME_OF_ARRIVAL = -(2**63)
+
+
+@dataclass
+class Draft:
+    """What a batch of frames says, not yet checked: values by columns, samples by columns, and the rest."""
+
+    frames: list[Frame]
+    # One entry a value.
+    target: list[int] = field(default_factory=list)
+    value: list[float] = field(default_factory=list)
+    # One entry a sample: its frame, its time in us (TIME_OF_ARRIVAL = none given), how many values it has.
+    frame: list[int] = field(default_factory=list)
+    time: list[int] = field(default_factory=list)
+    count: list[int] = field(default_factory=list)
+
+    answers: list[tuple[Frame, int, Answer]] = field(default_factory=list)  # with the device that gave it
+    notices: list[Quarantined] = field(default_factory=list)
+    counters: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Decoder:
+    """Turns frames of one stream into drafts."""
+
+    stream: str
+    directory: Directory
+    limits: Settings
+    repeats: Repeats = field(default_factory=Repeats)
+
+    def decode(self, frames: list[Frame]) -> Draft:
+        """Read every frame; one that cannot be read never harms another."""
+        draft = Draft(frames)
+        for position, frame in enumerate(frames):
+            tokens = frame.subject.split(".")
+            try:
+                self._frame(draft, position, tokens)
+            except BadInput as error:
+                self._refuse(draft, frame, error)
+            except Exception as error:  # a device family may fail in any way: this frame only
+                log.exception("codec failed", subject=frame.subject)
+                self._refuse(draft, frame, BadInput("codec_error", f"{type(error).__name__}: {error}"))
+        draft.counters["uplinks"] += len(frames)
+        return draft
+
+    def _refuse(self, draft: Draft, frame: Frame, error: BadInput) -> None:
+        identifier = device_id(frame.subject.split(".")[2])
+        draft.notices.append(
+            notice(frame, error.reason, detail=error.detail, stream=self.stream, external_id=identifier)
+        )
+
+    def _frame(self, draft: Draft, position: int, tokens: list[str]) -> None:
+        frame = draft.frames[position]
+        identifier, protocol = device_id(tokens[2]), tokens[3]
+        route = self.directory.route(identifier)
+        if route is None:
+            raise BadInput("unknown_device", identifier)
+        if len(frame.data) > self.limits.payload_bytes:
+            raise BadInput("too_large", f"{len(frame.data)} bytes")
+        speaks = protocols().get(protocol)
+        if speaks is None:
+            raise BadInput("unknown_protocol", protocol)
+        # History may be handed in by anybody's back office, live frames only by the device's own road.
+        if route.device.protocol != protocol and tokens[0] != "hist":
+            raise BadInput("wrong_protocol", f"{protocol} instead of {route.device.protocol}")
+        parsed = speaks.parse(tokens, frame.data, self.limits)
+        self._take(draft, position, parsed, route)
+
+    def _take(self, draft: Draft, position: int, parsed: Parsed, route: Route) -> None:
+        frame, identifier = draft.frames[position], route.device.external_id
+        if parsed.counted:
+            draft.counters[parsed.counted] += 1
+        if parsed.joined:
+            self.repeats.forget(identifier)
+        if parsed.repeat is not None and self.repeats.seen(identifier, parsed.repeat, frame.seq):
+            draft.counters["repeats"] += 1
+            return
+        if parsed.radio is not None:
+            self._radio(parsed, route)
+        for sample in parsed.samples:
+            self._sample(draft, position, sample, route)
+        if parsed.bad:
+            self._bad(draft, frame, parsed, route)
+        draft.answers += [(frame, route.device.device_id, answer) for answer in parsed.answers]
+
+    def _radio(self, parsed: Parsed, route: Route) -> None:
+        radio = parsed.radio
+        if radio is None:
+            return
+        if route.codec is None:
+            raise BadInput("no_codec", f"profile {route.device.profile}")
+        values, bad = lenient.numbers(route.codec.decode(radio.data, radio.f_port))
+        parsed.samples.append(Sample(radio.time, values))
+        parsed.bad += bad
+
+    def _sample(self, draft: Draft, position: int, sample: Sample, route: Route) -> None:
+        targets, count, waiting = route.targets, 0, []
+        for key, value in sample.values.items():
+            target = targets.get(key)
+            if target is None:
+                draft.counters["unmapped"] += 1
+            elif target == NO_SERIES:
+                waiting.append(key)
+            else:
+                draft.target.append(target)
+                draft.value.append(value)
+                count += 1
+        if count:
+            draft.frame.append(position)
+            draft.time.append(TIME_OF_ARRIVAL if sample.time is None else sample.time)
+            draft.count.append(count)
+        if waiting:
+            self._note(draft, draft.frames[position], "no_series", waiting)
+
+    def _bad(self, draft: Draft, frame: Frame, parsed: Parsed, route: Route) -> None:
+        """One notice a reason; what the profile does not map is only counted."""
+        by_reason: dict[str, list[str]] = {}
+        for bad in parsed.bad:
+            if bad.key and bad.key not in route.targets:
+                draft.counters["unmapped"] += 1
+            else:
+                by_reason.setdefault(bad.reason, []).append(f"{bad.key} {bad.detail}".strip())
+        for reason, things in by_reason.items():
+            self._note(draft, frame, reason, things)
+
+    def _note(self, draft: Draft, frame: Frame, reason: str, things: list[str]) -> None:
+        draft.counters["values_refused"] += len(things)
+        more = f" and {len(things) - KEYS_NAMED} more" if len(things) > KEYS_NAMED else ""
+        self._refuse(draft, frame, BadInput(reason, ", ".join(things[:KEYS_NAMED]) + more))

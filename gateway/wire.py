@@ -1,0 +1,124 @@
+"""What a protocol and the uplink and downlink roads say to each other; one file of gateway/protocols/ each."""
+
+import math
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from citynet.catalog import CommandSpec
+from citynet.errors import BadInput
+from citynet.model import Command, ReceiptKind
+from citynet.plugins import Family
+from citynet.settings import Settings
+from gateway.devices import Codec
+
+
+class Sample(NamedTuple):
+    """Values of one moment; time in us since 1970, None = when the frame was received."""
+
+    time: int | None
+    values: Mapping[str, float]
+
+
+class Bad(NamedTuple):
+    """One thing of a frame that cannot be used. With a key it matters only if the profile maps that key."""
+
+    reason: str
+    key: str = ""
+    detail: str = ""
+
+
+class Radio(NamedTuple):
+    """Bytes that the device's own codec must decode."""
+
+    time: int | None
+    f_port: int
+    data: bytes
+
+
+class Answer(NamedTuple):
+    """What a frame tells about a command."""
+
+    command_id: uuid.UUID
+    kind: ReceiptKind
+    detail: str = ""
+
+
+class Parsed(msgspec.Struct):
+    """All that one frame says. repeat is equal for copies of one radio frame; counted says why there is nothing."""
+
+    samples: list[Sample] = []
+    bad: list[Bad] = []
+    answers: list[Answer] = []
+    radio: Radio | None = None
+    repeat: tuple[object, ...] | None = None
+    joined: bool = False
+    counted: str = ""
+
+
+class Order(NamedTuple):
+    """A command on its way down. spec is the profile's, codec the device's, wall_deadline for foreign clocks."""
+
+    command: Command
+    spec: CommandSpec
+    codec: Codec | None
+    wall_deadline: datetime
+
+
+class Downlink(NamedTuple):
+    """What to publish: subject (the MQTT topic with dots) and payload."""
+
+    subject: str
+    payload: bytes
+
+
+class Speaks(Protocol):
+    """A protocol. Both raise BadInput with a reason of gateway/quarantine.py; neither touches clock or socket."""
+
+    def parse(self, tokens: list[str], payload: bytes, limits: Settings) -> Parsed:
+        """Read a frame; tokens are those of its subject: up, partition, device, protocol, then the protocol's own."""
+
+    def encode_down(self, order: Order) -> Downlink:
+        """Write a command."""
+
+
+PROTOCOLS: Family[Speaks] = Family("protocol")
+
+
+@cache
+def protocols() -> dict[str, Speaks]:
+    """Every protocol by the name that devices and subjects carry."""
+    return PROTOCOLS.load("gateway.protocols")
+
+
+def device_id(token: str) -> str:
+    """Identifier of the device in a subject: NATS writes the dot of an MQTT topic as two slashes."""
+    return token.replace("//", ".")
+
+
+def subject_token(identifier: str) -> str:
+    """The other way round. Raises BadInput when the identifier cannot stand in a topic."""
+    if not identifier or any(c in "/*>+# \t\r\n\0" for c in identifier):
+        raise BadInput("bad_identifier", repr(identifier))
+    return identifier.replace(".", "//")
+
+
+def moment_us(time: object) -> int | None:
+    """us since 1970 of an RFC 3339 text or of seconds since 1970; None stays None. Raises BadInput (bad_time)."""
+    if time is None:
+        return None
+    if isinstance(time, str):
+        try:
+            moment = datetime.fromisoformat(time)
+        except ValueError as error:
+            raise BadInput("bad_time", repr(time[:40])) from error
+        if moment.tzinfo is None:
+            raise BadInput("bad_time", f"{time[:40]!r} has no time zone")
+        return round(moment.timestamp() * 1e6)
+    if isinstance(time, bool) or not isinstance(time, (int, float)) or not math.isfinite(time) or abs(time) > 1e11:
+        raise BadInput("bad_time", repr(time)[:40])
+    return round(time * 1e6)
