@@ -125,7 +125,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     """A frame or row that could not be used, with its bytes and the reason; ingest stores it.
 
-    Body of dead.quarantine, one notice a message, encoded as msgpack (msgspec.msgpack): payload is raw bytes.
+    Body of dead.quarantine, one notice a message, as JSON: payload is base64.
     """
 
     stage: str
