@@ -27,6 +27,7 @@ LIMITS = {
 # The one broad except of a part lives in its shell, which counts and logs.
 BROAD_EXCEPT: dict[str, int] = {
     "citynet/supervisor.py": 1,
+    "gateway/decoding.py": 1,
     "simulators/mqtt.py": 1,
 }
 # Signatures that a library calls by position.
