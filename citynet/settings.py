@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+SYSTEM_HOME = Path("/var/lib/citynet")
+
 
 class Settings(BaseSettings):
     """Settings of one city. Secrets are taken from the environment or from files in <home>/secrets."""
@@ -61,4 +63,13 @@ class Settings(BaseSettings):
 def load() -> Settings:
     """Settings from the environment and .env, with the home made absolute."""
     settings = Settings()
-    return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
+    home = settings.home.expanduser().absolute()
+    if "home" not in settings.model_fields_set and os.geteuid() == 0 and not reachable(home.parent):
+        # Root's PostgreSQL runs as an unprivileged user, which cannot enter a private folder such as /root.
+        home = SYSTEM_HOME
+    return settings.model_copy(update={"home": home})
+
+
+def reachable(path: Path) -> bool:
+    """Whether any user may walk down to path."""
+    return all(folder.stat().st_mode & 0o001 for folder in [path, *path.parents])

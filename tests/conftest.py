@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
 from citynet import bus, db, embedded, migrate
@@ -15,6 +16,8 @@ from citynet.part import Part
 from citynet.settings import Settings
 
 TEMPLATE = "citynet_template"
+hypothesis_settings.register_profile("default", deadline=None, max_examples=50, print_blob=True)
+hypothesis_settings.register_profile("fuzz", deadline=None, max_examples=20_000, print_blob=True)
 
 
 @pytest.fixture(scope="session")
