@@ -1,0 +1,1 @@
+"""READINGS -> EVENTS: vectorised state over all series of a partition, rules in event time, one event an edge."""
