@@ -11,6 +11,7 @@ from citynet.model import DeviceSpec, Proposal
 from gateway.devices import codecs
 
 TENANT_ID = "52f14cd4-c6f1-4fbd-8f87-4025e1d49242"
+OBJECT_PORT = 1
 FREQUENCIES_HZ = (868_100_000, 868_300_000, 868_500_000)
 
 
@@ -31,12 +32,17 @@ def topic(application: str, dev_eui: str, event: str) -> str:
 def uplink(
     device: Proposal, t: float, values: dict[str, float], *, f_cnt: int, heard: list[Heard], unique: str
 ) -> bytes:
-    """An `up` event: the frame as the device's codec packs it, and one rxInfo per gateway."""
+    """An `up` event: the frame as the device's codec packs it, or an object where it has none; one rxInfo a gateway."""
     event = integration.UplinkEvent()
     _common(event, device, t, unique)
     event.dev_addr = _dev_addr(device)
     event.adr, event.dr, event.f_cnt = True, 5, f_cnt
-    event.f_port, event.data = codecs()[_spec(device).profile].pack(values)
+    codec = codecs().get(_spec(device).profile)
+    if codec:
+        event.f_port, event.data = codec.pack(values)
+    else:
+        event.f_port, event.data = OBJECT_PORT, bytes(8)
+        event.object.update(values)
     event.tx_info.frequency = FREQUENCIES_HZ[f_cnt % len(FREQUENCIES_HZ)]
     for i, view in enumerate(heard):
         rx = event.rx_info.add()

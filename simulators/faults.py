@@ -140,7 +140,8 @@ class FaultLine:
 
     def apply(self, city: City, t: float) -> list[Fault]:
         """Faults that began with this call."""
-        begun = [f for f in self._waiting if self.t0 + f.start_s <= t]
+        due = [f for f in self._waiting if self.t0 + f.start_s <= t]
+        begun = [f for f in due if self.t0 + f.end_s > t]  # the others were over before this start
         for fault in begun:
             kind = KINDS[fault.kind]
             row = city.kinds[kind.cls].row[fault.key]
@@ -149,6 +150,6 @@ class FaultLine:
         for fault in over:
             kind = KINDS[fault.kind]
             kind.end(city, city.kinds[kind.cls].row[fault.key])
-        self._waiting = [f for f in self._waiting if f not in begun]
+        self._waiting = [f for f in self._waiting if f not in due]
         self._running = [f for f in [*self._running, *begun] if f not in over]
         return begun

@@ -17,7 +17,7 @@ from citynet.model import Proposal
 from citynet.settings import Settings
 from simulators.faults import FaultLine
 from simulators.ledger import Ledger, Note
-from simulators.mqtt import Concentrator
+from simulators.mqtt import Concentrator, Message
 from simulators.network_server import NetworkServer
 from simulators.physics.city import City
 from simulators.physics.kind import Answer, Args, Kind
@@ -59,10 +59,27 @@ class Wires:
         """Waits for every acknowledgement; False when some did not come."""
         return all(await asyncio.gather(*(wire.drain(limit_s) for wire in self.all)))
 
+    def start(self) -> None:
+        """Connects all."""
+        for wire in self.all:
+            wire.start()
+
     def stop(self) -> None:
         """Disconnects all."""
         for wire in self.all:
             wire.stop()
+
+
+def connect(settings: Settings, prefix: str, *, ledger: Ledger, on_message: Message | None = None) -> Wires:
+    """Connections of the field, not started yet. With on_message they also take what is sent down."""
+
+    def wire(user: str, name: str, topic: str = "") -> Concentrator:
+        heard = topic if on_message else ""
+        return Concentrator(settings, user, name, on_acked=ledger.acked, topic=heard, on_message=on_message)
+
+    down = ["devices/+/down/#", *[""] * (CONCENTRATORS - 1)]
+    fleet = [wire("fleet", f"{prefix}-fleet-{i}", topic) for i, topic in enumerate(down)]
+    return Wires(fleet, wire("lorawan", f"{prefix}-lorawan", "application/+/device/+/command/down"))
 
 
 class Fleet:
@@ -76,20 +93,14 @@ class Fleet:
         self._answered: OrderedDict[str, Answer | None] = OrderedDict()
         self._due: dict[str, Array] = {}
         self._last_second: dict[str, int] = {}
-        self.wires = self._connect(settings)
+        self.wires = connect(settings, "citynet", ledger=ledger, on_message=self._from_broker)
         self.radio = NetworkServer(city, self.wires.radio, self._later)
         self._start_rhythm(self._now())
 
-    def _connect(self, settings: Settings) -> Wires:
-        def wire(user: str, name: str, topic: str = "") -> Concentrator:
-            return Concentrator(
-                settings, user, name, on_acked=self.ledger.acked, topic=topic, on_message=self._from_broker
-            )
-
-        fleet = [
-            wire("fleet", f"citynet-fleet-{i}", "devices/+/down/#" if i == 0 else "") for i in range(CONCENTRATORS)
-        ]
-        return Wires(fleet, wire("lorawan", "citynet-lorawan", "application/+/device/+/command/down"))
+    def set_clock(self, clock: Clock, line: FaultLine | None) -> None:
+        """Lives on by another clock, with a new time line of faults."""
+        self.clock, self._line = clock, line
+        self._start_rhythm(self._now())
 
     def _now(self) -> float:
         return self.clock.now().timestamp()
@@ -105,9 +116,7 @@ class Fleet:
     # ---------------------------------------------------------------- reports
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Ticks until stopping is set."""
-        for wire in self.wires.all:
-            wire.start()
+        """Ticks until stopping is set; the wires must have been started."""
         while not stopping.is_set():
             await asyncio.gather(*(wire.room() for wire in self.wires.all))
             self.tick(self._now())
