@@ -5,6 +5,8 @@ from situation_center.views.card import command_row as command_row
 from situation_center.views.objects import object_card as object_card
 from situation_center.views.objects import points as points
 from situation_center.views.objects import search as search
+from situation_center.views.people import assignees as assignees
+from situation_center.views.people import organisations as organisations
 from situation_center.views.pipeline import pipeline as pipeline
 from situation_center.views.queue import queue as queue
 from situation_center.views.service import service_page as service_page

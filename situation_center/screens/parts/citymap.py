@@ -1,0 +1,44 @@
+"""The live map on a page: its options, and the callbacks that mount it and take its selection."""
+
+from typing import Any
+
+from dash import ClientsideFunction, Input, Output, State, clientside_callback, dcc, html
+
+from citynet import access
+from citynet.access import Actor
+from citynet.catalog import catalog
+from situation_center.wording import say
+
+
+def options(who: Actor) -> dict[str, Any]:
+    """What the map bundle is mounted with: all services in wire order, the heat maps of those the viewer may see."""
+    services = list(catalog().services.values())
+    seen = [s for s in services if access.allowed(who, "screen.open", {"service": s.name})]
+    titles = [{"name": s.name, "title_ru": s.title_ru, "title_en": s.title_en} for s in services]
+    heats = [{"quantity": h.quantity, "title_ru": h.title_ru, "title_en": h.title_en} for s in seen for h in s.heat]
+    return {"services": titles, "heats": heats, "theme": who.theme, "language": who.language}
+
+
+def layout(who: Actor, *, services: list[str] | None = None, heat: str | None = None) -> html.Div:
+    """The map; services and heat are switched on at first."""
+    given = options(who)
+    if services:
+        given["heats"] = [h for h in given["heats"] if h["quantity"] == heat] or given["heats"]
+    chosen = {"services": services, "heat": heat}
+    title = say(who.language, "service.map")
+    canvas = html.Div(html.Div(id="city-map"), className="map", role="region", **{"aria-label": title})
+    return html.Div(
+        [canvas, dcc.Store(id="map-options", data=given), dcc.Store(id="map-choice", data=chosen)], className="map"
+    )
+
+
+SINK = Output("sink", "data", allow_duplicate=True)
+
+
+def _in_browser(namespace: str, function: str, *inputs: Any) -> None:
+    wiring = (SINK, *inputs)
+    clientside_callback(ClientsideFunction(namespace, function), *wiring, prevent_initial_call="initial_duplicate")
+
+
+_in_browser("citynet", "mountMap", Input("city-map", "id"), State("map-options", "data"))
+_in_browser("screens", "chooseLayers", Input("map-choice", "data"))

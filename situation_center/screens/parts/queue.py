@@ -1,0 +1,70 @@
+"""The queue of incidents: a grid with two lines a row, filled by the push, filtered in the browser."""
+
+from typing import Any
+
+import dash_ag_grid as dag
+from dash import ClientsideFunction, Input, Output, clientside_callback, dcc, html
+
+from situation_center.wording import say
+
+SINK = Output("sink", "data", allow_duplicate=True)
+
+
+def _column(field: str, renderer: str, title: str, **more: Any) -> dict[str, Any]:
+    return {"field": field, "headerName": title, "cellRenderer": renderer, "sortable": False, "resizable": False} | more
+
+
+def columns(language: str) -> list[dict[str, Any]]:
+    """Priority, incident and place, state and owner, countdown and age."""
+
+    def word(name: str) -> str:
+        return say(language, f"queue.{name}")
+
+    return [
+        _column("priority", "Priority", word("priority"), width=70),
+        _column("version", "Incident", word("incident"), flex=1, minWidth=120),
+        _column("state", "State", word("state"), width=146),
+        _column("deadline", "Due", word("time"), width=104, headerClass="ag-right-aligned-header"),
+    ]
+
+
+def _tools(language: str) -> html.Div:
+    options = [{"label": say(language, f"queue.{c}"), "value": c} for c in ("all", "new", "mine")]
+    hint = say(language, "queue.search_hint")
+    search = dcc.Input(id="queue-search", type="search", className="field", placeholder=hint, debounce=False, value="")
+    choice = dcc.RadioItems(options, "all", id="queue-filter", className="choice", inline=True)
+    return html.Div([search, choice], className="queue-tools")
+
+
+def layout(rows: list[dict[str, Any]], language: str) -> html.Section:
+    """The panel of the queue; rows serve the first view only."""
+    grid = dag.AgGrid(
+        id="queue",
+        className="grid",
+        rowData=rows,
+        columnDefs=columns(language),
+        getRowId="params.data.id",
+        dashGridOptions={
+            "rowHeight": 46,
+            "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
+            "suppressCellFocus": True,
+            "suppressMovableColumns": True,
+            "suppressNoRowsOverlay": False,
+            "overlayNoRowsTemplate": f"<span>{say(language, 'queue.empty')}</span>",
+            "animateRows": False,
+        },
+        style={"height": "100%"},
+    )
+    head = html.Header([html.H2(say(language, "queue.title")), html.Span(id="queue-count"), _tools(language)])
+    return html.Section([head, grid, dcc.Store(id="queue-first", data=rows)], className="panel queue-panel")
+
+
+def _in_browser(function: str, *inputs: Any) -> None:
+    clientside_callback(
+        ClientsideFunction("screens", function), SINK, *inputs, prevent_initial_call="initial_duplicate"
+    )
+
+
+_in_browser("openQueue", Input("queue", "id"), Input("queue-first", "data"))
+_in_browser("chosenInQueue", Input("queue", "selectedRows"))
+_in_browser("filterQueue", Input("queue-search", "value"), Input("queue-filter", "value"))

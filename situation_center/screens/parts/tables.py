@@ -1,0 +1,81 @@
+"""The table of objects of a service page: every object with its newest value, age and state; also the map in a list."""
+
+from typing import Any
+
+import dash_ag_grid as dag
+from dash import ClientsideFunction, Input, Output, clientside_callback, dcc, html
+
+from situation_center.views.rows import TableRow
+from situation_center.wording import milliseconds, say, unit
+
+WORST_FIRST = ("critical", "high", "medium", "low", "unknown", "normal")
+
+
+def object_rows(rows: list[TableRow]) -> list[dict[str, Any]]:
+    """Rows as the grid wants them, the worst first."""
+    order = {name: i for i, name in enumerate(WORST_FIRST)}
+    ranked = sorted(rows, key=lambda r: order[r["state"]])
+    return [
+        {
+            "id": str(row["object_id"]),
+            "name_ru": row["name_ru"],
+            "name_en": row["name_en"],
+            "value": row["value"],
+            "time": milliseconds(row["time"]),
+            "state": row["state"],
+        }
+        for row in ranked
+    ]
+
+
+def _columns(language: str, unit_: str) -> list[dict[str, Any]]:
+    name = f"name_{language}"
+    written = unit(language, unit_)
+    value = say(language, "object.value") + (f", {written}" if written else "")
+    shape = "d3.format(',.4~r')(params.value)"
+    number = {"function": f"params.value == null ? '—' : {shape}"}
+    right = {"type": "rightAligned", "headerClass": "ag-right-aligned-header"}
+    return [
+        {
+            "field": name,
+            "headerName": say(language, "service.object"),
+            "cellRenderer": "ObjectName",
+            "flex": 1,
+            "minWidth": 150,
+        },
+        {"field": "value", "headerName": value, "valueFormatter": number, "width": 130, **right},
+        {"field": "time", "headerName": say(language, "service.age"), "cellRenderer": "Age", "width": 92, **right},
+        {"field": "state", "headerName": say(language, "service.state"), "cellRenderer": "ObjectState", "width": 124},
+    ]
+
+
+def objects(rows: list[TableRow], *, title: str, unit_: str, language: str) -> html.Section:
+    """The table with its search."""
+    hint = say(language, "service.search")
+    search = dcc.Input(id="table-search", type="search", className="field", placeholder=hint, value="")
+    grid = dag.AgGrid(
+        id="table",
+        className="grid",
+        rowData=object_rows(rows),
+        columnDefs=_columns(language, unit_),
+        getRowId="params.data.id",
+        defaultColDef={"sortable": True, "resizable": True, "suppressHeaderMenuButton": True},
+        dashGridOptions={
+            "rowHeight": 30,
+            "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
+            "suppressCellFocus": True,
+            "overlayNoRowsTemplate": f"<span>{say(language, 'queue.none_found')}</span>",
+            "animateRows": False,
+        },
+        style={"height": "100%"},
+    )
+    head = html.Header([html.H2(title), html.Div(search, className="grow")])
+    return html.Section([head, grid], className="panel table-panel")
+
+
+clientside_callback(
+    ClientsideFunction("screens", "filterTable"),
+    Output("sink", "data", allow_duplicate=True),
+    Input("table-search", "value"),
+    prevent_initial_call=True,
+)

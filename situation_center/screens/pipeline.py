@@ -1,0 +1,221 @@
+"""The pipeline page: is every part alive, how much comes in, what waits, what was refused and why, byte by byte."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dash_ag_grid as dag
+from dash import Input, Output, callback, html, no_update
+
+from citynet import access
+from citynet.access import Actor
+from situation_center import views
+from situation_center.desk import desk, viewer
+from situation_center.screens import register
+from situation_center.screens.parts.failures import FAILURES, REFUSALS
+from situation_center.screens.parts.marks import empty, panel
+from situation_center.views.rows import PartRow, Pipeline, QuarantineRow
+from situation_center.wording import count, date_time, integer, number, say, word
+
+DEAD_AFTER_S = 5
+HEX_BYTES = 16
+
+
+@register("pipeline", path="/pipeline", action="pipeline.read")
+async def pipeline(who: Actor, _: Mapping[str, str]) -> html.Div:
+    """Parts above, quarantine below."""
+    found = await views.pipeline(desk().db, who, desk().hub)
+    language = who.language
+    boxes = [
+        html.Div(html.H1(say(language, "pipeline.title")), className="page-head"),
+        html.Dl(_figures(found, language), className="kpis wide", id="pipeline-figures"),
+        panel(
+            say(language, "pipeline.parts"),
+            html.Div(_parts(found["parts"], language), id="pipeline-parts"),
+            className="wide",
+        ),
+    ]
+    return html.Div(
+        [*boxes, *_quarantine(found, who)],
+        className="page pipeline",
+        **{"data-follows": "beat", "data-pause": "2000"},
+    )
+
+
+def _figures(found: Pipeline, language: str) -> list[html.Div]:
+    rates = {name: rate for part in found["parts"] for name, rate in part["rates"].items()}
+    gauges = {name: value for part in found["parts"] for name, value in part["gauges"].items()}
+    pairs = [
+        ("received", _rate(rates, ("uplinks_in", "uplinks", "frames"), language)),
+        ("stored", _rate(rates, ("readings_stored", "readings", "stored"), language)),
+        ("events", _rate(rates, ("events", "events_out"), language)),
+        (
+            "pending",
+            integer(language, int(sum(v for k, v in gauges.items() if "pending" in k or k.startswith("waiting")))),
+        ),
+        ("rejected", integer(language, sum(found["reasons"].values()))),
+    ]
+    return [
+        html.Div([html.Dt(say(language, f"pipeline.{name}")), html.Dd(value)], className="kpi") for name, value in pairs
+    ]
+
+
+def _rate(rates: Mapping[str, float], names: tuple[str, ...], language: str) -> Any:
+    value = next((rates[name] for name in names if name in rates), None)
+    return [number(language, value), html.Small(f" / {say(language, 'span.s')}")] if value is not None else "—"
+
+
+def _parts(parts: list[PartRow], language: str) -> Any:
+    if not parts:
+        return empty(say(language, "pipeline.no_parts"))
+    names = ("part", "role", "seen", "rate", "counters", "gauge")
+    head = html.Tr([html.Th(say(language, f"pipeline.{name}"), scope="col") for name in names])
+    body = [_part(part, language) for part in sorted(parts, key=lambda p: p["part"])]
+    return html.Div(html.Table([html.Thead(head), html.Tbody(body)], className="plain"), className="scroll")
+
+
+def _part(part: PartRow, language: str) -> html.Tr:
+    dead = part["age_s"] > DEAD_AFTER_S
+    role = "dead" if dead else "active" if part["active"] else "standby"
+    mark = html.I(className="dot warn" if dead else "dot on" if part["active"] else "dot", **{"aria-hidden": "true"})
+    name = [html.B(part["part"]), html.Small(f" {word(language, 'parts', part['part'])}", className="muted")]
+    rates = {k: v for k, v in part["rates"].items() if v}
+    return html.Tr(
+        [
+            html.Td(name),
+            html.Td([mark, say(language, f"pipeline.{role}")]),
+            html.Td(f"{number(language, part['age_s'], 0)} {say(language, 'span.s')}", className="num"),
+            html.Td(
+                _pairs({k: f"{number(language, v)}/{say(language, 'span.s')}" for k, v in rates.items()}, language)
+            ),
+            html.Td(_pairs({k: integer(language, v) for k, v in part["counters"].items()}, language)),
+            html.Td(_pairs({k: number(language, v) for k, v in part["gauges"].items()}, language)),
+        ]
+    )
+
+
+def _pairs(values: Mapping[str, str], language: str) -> Any:
+    if not values:
+        return "—"
+    return html.Div(
+        [html.Span([f"{word(language, 'counter', k)} ", html.B(v)]) for k, v in values.items()], className="facts"
+    )
+
+
+def _quarantine(found: Pipeline, who: Actor) -> list[html.Section]:
+    language = who.language
+    title = say(language, "pipeline.quarantine")
+    if not access.allowed(who, "quarantine.read"):
+        return [panel(title, empty(say(language, "pipeline.no_right")), className="wide")]
+    reasons = html.Div(_reasons(found["reasons"], language), id="pipeline-reasons", className="pad")
+    chosen = html.Div(empty(say(language, "pipeline.choose")), id="quarantine-bytes")
+    right = html.Div(
+        [panel(say(language, "pipeline.by_reason"), reasons), panel(say(language, "pipeline.bytes"), chosen)],
+        className="column",
+    )
+    return [panel(title, _grid(found["quarantine"], language), className="table-panel"), right]
+
+
+def _reasons(reasons: Mapping[str, int], language: str) -> Any:
+    if not reasons:
+        return html.P(say(language, "pipeline.quarantine_empty"), className="muted")
+    lines = [(word(language, "reason", name), n) for name, n in sorted(reasons.items(), key=lambda pair: -pair[1])]
+    return html.Table(
+        [html.Tr([html.Td(name), html.Td(integer(language, n), className="num")]) for name, n in lines],
+        className="plain",
+    )
+
+
+def _rows(rows: list[QuarantineRow], language: str) -> list[dict[str, Any]]:
+    zone = desk().zone
+    return [
+        {
+            "id": str(row["quarantine_id"]),
+            "at": date_time(language, row["at"], zone),
+            "stage": word(language, "stage", row["stage"]),
+            "reason": word(language, "reason", row["reason"]),
+            "device": row["external_id"],
+            "detail": row["detail"],
+            "subject": row["subject"],
+            "size": row["size"],
+            "payload": row["payload"],
+        }
+        for row in rows
+    ]
+
+
+def _grid(rows: list[QuarantineRow], language: str) -> dag.AgGrid:
+    widths = {"at": 120, "stage": 90, "reason": 170, "device": 130, "detail": 220, "size": 80}
+    columns = [
+        {"field": name, "headerName": say(language, f"pipeline.{name}"), "width": width}
+        for name, width in widths.items()
+    ]
+    columns[4] |= {"flex": 1}
+    return dag.AgGrid(
+        id="quarantine",
+        className="grid",
+        rowData=_rows(rows, language),
+        columnDefs=columns,
+        getRowId="params.data.id",
+        defaultColDef={"sortable": True, "resizable": True, "suppressHeaderMenuButton": True},
+        dashGridOptions={
+            "rowHeight": 30,
+            "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
+            "suppressCellFocus": True,
+            "overlayNoRowsTemplate": f"<span>{say(language, 'pipeline.quarantine_empty')}</span>",
+            "animateRows": False,
+        },
+        style={"height": "100%"},
+    )
+
+
+def hex_lines(data: bytes) -> str:
+    """Offset, 16 bytes, and what of them is printable."""
+    lines = []
+    for start in range(0, len(data), HEX_BYTES):
+        row = data[start : start + HEX_BYTES]
+        printable = "".join(chr(b) if 32 <= b < 127 else "." for b in row)
+        lines.append(f"{start:06x}  {row.hex(' '):<47}  {printable}")
+    return "\n".join(lines)
+
+
+@callback(Output("quarantine-bytes", "children"), Input("quarantine", "selectedRows"), prevent_initial_call=True)
+async def _bytes(rows: list[dict[str, Any]] | None) -> Any:
+    language = viewer().language
+    if not rows:
+        return empty(say(language, "pipeline.choose"))
+    row = rows[0]
+    names = ("subject", "device", "reason", "detail")
+    facts = [cell for n in names for cell in (html.Dt(say(language, f"pipeline.{n}")), html.Dd(row[n] or "—"))]
+    size = [html.Dt(say(language, "pipeline.size")), html.Dd(count(language, "byte", row["size"]))]
+    text = html.Pre(hex_lines(row["payload"].encode("utf-8", "surrogateescape")), className="hex", tabIndex=0)
+    return [html.Div(html.Dl([*facts, *size], className="passport"), className="pad"), text]
+
+
+@callback(
+    Output("pipeline-figures", "children"),
+    Output("pipeline-parts", "children"),
+    Input("page-refresh", "data"),
+    prevent_initial_call=True,
+)
+async def _refresh(_: int) -> Any:
+    who = viewer()
+    try:
+        found = await views.pipeline(desk().db, who, desk().hub)
+    except (*REFUSALS, *FAILURES):
+        return no_update
+    return _figures(found, who.language), _parts(found["parts"], who.language)
+
+
+@callback(
+    Output("pipeline-reasons", "children"),
+    Output("quarantine", "rowData"),
+    Input("page-refresh", "data"),
+    prevent_initial_call=True,
+)
+async def _refresh_quarantine(_: int) -> Any:
+    who = viewer()
+    try:
+        found = await views.pipeline(desk().db, who, desk().hub)
+    except (*REFUSALS, *FAILURES):
+        return no_update
+    return _reasons(found["reasons"], who.language), _rows(found["quarantine"], who.language)
