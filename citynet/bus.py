@@ -214,9 +214,7 @@ class NatsPuller:
 
     async def pending(self) -> int:
         """See Puller."""
-        with _answers():
-            info = await self._subscription.consumer_info()
-        return int(info.num_pending or 0) + int(info.num_ack_pending or 0)
+        return await self._bus.pending(self._consumer)
 
 
 def _delivery(message: Msg) -> int:
@@ -296,6 +294,12 @@ class NatsBus:
             max_deliver=-1,
         )
         await self.js.add_consumer(consumer.stream, config)
+
+    async def pending(self, consumer: Consumer) -> int:
+        """Frames that a durable has not acknowledged yet, whoever pulls it. Raises Unavailable."""
+        with _answers():
+            info = await self.js.consumer_info(consumer.stream, consumer.durable)
+        return int(info.num_pending or 0) + int(info.num_ack_pending or 0)
 
     async def last(self, stream: str, subject: str) -> bytes | None:
         """Body of the newest message that the stream still holds on a subject. Raises Unavailable."""

@@ -125,6 +125,9 @@ CREATE TABLE receipt (
 CREATE TABLE analytics.checkpoint (
   partition int PRIMARY KEY, applied_seq bigint NOT NULL, hist_seq bigint NOT NULL,
   state bytea NOT NULL, saved timestamptz NOT NULL DEFAULT now());
+-- What detectors learned, in pieces: only those that changed are written with a checkpoint.
+CREATE TABLE analytics.chunk (
+  partition int NOT NULL, name text NOT NULL, body bytea NOT NULL, PRIMARY KEY (partition, name));
 CREATE TABLE analytics.outbox (
   outbox_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
   subject text NOT NULL, msg_id text NOT NULL UNIQUE, payload bytea NOT NULL);

@@ -1,0 +1,62 @@
+"""The city as all lanes see it: registry snapshot, rules compiled, outages; followed while the part runs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from analytics.city import City, city_of
+from analytics.engine import Readings
+from analytics.hours import LocalHours
+from analytics.judge import Outages
+from citynet import registry
+from citynet.catalog import catalog
+from citynet.part import Part
+
+log = structlog.get_logger()
+FOLLOW_S = 2.0
+
+
+class Directory:
+    """One city for all partitions; on_change is called with every new one before anybody else sees it."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self._registry = registry.Registry(revision=())
+        self.city = City()
+        self.hours = LocalHours(part.settings.timezone)
+        self.outages = Outages()
+        self.on_change: list[Callable[[City], Awaitable[None]]] = []
+        self._turn = asyncio.Lock()
+
+    async def refresh(self) -> None:
+        """Take what changed in the registry."""
+        async with self._turn:
+            known = self._registry
+            self._registry = await registry.refresh(self._part.db, known)
+            if self._registry is known:
+                return
+            refused = self.city.refused
+            self.city = city_of(self._registry, catalog().quantities)
+            for rule_id, why in self.city.refused.items():
+                if refused.get(rule_id) != why:
+                    log.warning("a rule cannot run", rule=rule_id, why=why)
+            self._part.gauges["rules"] = sum(map(len, self.city.rules.values()))
+            self._part.gauges["rules_refused"] = len(self.city.refused)
+            self._part.gauges["series"] = len(self.city.series)
+            for tell in self.on_change:
+                await tell(self.city)
+
+    async def meet(self, messages: list[Readings]) -> None:
+        """A series may report in the very moment after it was allocated: look again before it is unknown."""
+        if any(series not in self.city.series for message in messages for series in set(message.series.tolist())):
+            await self.refresh()
+
+    async def follow(self) -> None:
+        """Look for changes until the part stops."""
+        while not self._part.stopping.is_set():
+            await self.refresh()
+            try:
+                await asyncio.wait_for(self._part.stopping.wait(), FOLLOW_S)
+            except TimeoutError:
+                continue
