@@ -13,7 +13,7 @@ import structlog
 from citynet.bus import GATEWAY_COMMANDS, Frame, Puller
 from citynet.catalog import Argument, CommandSpec, Profile
 from citynet.clock import Clock
-from citynet.errors import BadInput
+from citynet.errors import BadInput, Unavailable
 from citynet.model import Command, Receipt, ReceiptKind
 from citynet.part import Part
 from gateway.answers import SQL
@@ -25,6 +25,7 @@ from gateway.wire import Downlink, Order, protocols
 
 log = structlog.get_logger()
 BATCH = 64
+RETRY_S = 0.5
 QOS1 = {"Nmqtt-Pub": "1"}
 # Where the broker keeps what MQTT sessions at QoS 1 have yet to receive.
 MQTT_PREFIX = "$MQTT.msgs."
@@ -76,6 +77,8 @@ class DownlinkLane:
             async with held(puller, frames):
                 for frame in frames:
                     await self._take(frame)
+                    if self.part.stopping.is_set():
+                        return  # perhaps unfinished: it comes again, and the receipts say how far it got
                     await puller.ack([frame])
 
     async def _take(self, frame: Frame) -> None:
@@ -120,8 +123,22 @@ class DownlinkLane:
             return
         if first:
             await self._tell(command, "intent")
-        await self.part.bus.publish(MQTT_PREFIX + downlink.subject, downlink.payload, headers=QOS1)
-        await self._tell(command, "sent")
+        if await self._hand_over(command, downlink):
+            await self._tell(command, "sent")
+        elif not self.part.stopping.is_set():
+            await self._tell(command, "unknown", "the broker did not confirm before the deadline")
+
+    async def _hand_over(self, command: Command, downlink: Downlink) -> bool:
+        """Give the message to the broker; tries again until the deadline, the message id makes that harmless."""
+        subject, msg_id = MQTT_PREFIX + downlink.subject, f"down-{command.command_id}"
+        while not self.part.stopping.is_set() and self.part.clock.now() <= command.deadline:
+            try:
+                await self.part.bus.publish(subject, downlink.payload, msg_id=msg_id, headers=QOS1)
+                return True
+            except Unavailable:
+                self.part.counters["downlink_retries"] += 1
+                await asyncio.sleep(RETRY_S)
+        return False
 
     def _encode(self, command: Command, profile: Profile | None) -> Downlink:
         speaks = protocols().get(command.protocol)

@@ -1,0 +1,178 @@
+"""What the tests of the gateway share: a small city of four devices, frames, an MQTT client, a running gateway."""
+
+import asyncio
+import queue
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, cast
+
+import msgspec
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from citynet.bus import Consumer, Frame, NatsBus
+from citynet.catalog import catalog
+from citynet.db import Database
+from citynet.model import DeviceSpec, Proposal, ProposalRequest
+from citynet.part import Part, close_part
+from citynet.registry import Device, Registry, Series
+from citynet.settings import Settings
+from gateway import app
+from gateway.decoding import Decoder
+from gateway.directory import Directory
+from situation_center import registry_write
+from tests.conftest import make_part
+
+LIMITS = Settings()
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+NOON_US = round(NOON.timestamp() * 1e6)
+LAMP, BIN, LORA_LAMP, METER = "lamp-1", "0011223344556677", "0011223344556688", "0011223344556699"
+APPLICATION = "6f2b1c0e-0d0a-4c55-9d57-3f5a8c3b7e10"
+DEVICES = {
+    LAMP: ("native", "lamp", "lamp"),
+    BIN: ("chirpstack", "bin-lora", "bin"),
+    LORA_LAMP: ("chirpstack", "lamp-lora", "lamp"),
+    METER: ("chirpstack", "heat-registers-lora", "heat_meter"),
+}
+
+
+def proposals() -> list[Proposal]:
+    """The four devices, each at a point of its own."""
+    return [
+        Proposal(
+            key=f"{class_}/{name}",
+            cls=class_,
+            name_ru=name,
+            name_en=name,
+            lon=37.77,
+            lat=44.72,
+            device=DeviceSpec(
+                external_id=name, protocol=protocol, profile=profile, attributes={"application_id": APPLICATION}
+            ),
+        )
+        for name, (protocol, profile, class_) in DEVICES.items()
+    ]
+
+
+async def plant(database: Database) -> None:
+    """Write catalogue and devices as the situation centre does."""
+    await registry_write.seed_catalog(database, catalog())
+    await registry_write.apply(database, ProposalRequest("test", proposals()), catalog())
+
+
+async def series_of(database: Database, external_id: str) -> dict[str, int]:
+    """Quantity -> series of the point that a device measures."""
+    rows = await database.rows(
+        "SELECT s.quantity, s.series_id FROM series s JOIN device_point p ON p.object_id = s.object_id"
+        " JOIN object_now d ON d.object_id = p.device_id WHERE d.attributes->>'external_id' = %s",
+        [external_id],
+    )
+    return {row["quantity"]: row["series_id"] for row in rows}
+
+
+@cache
+def small_registry() -> Registry:
+    """The four devices without a database: point = 10 x number, series count from 1."""
+    profiles = {name: (1, profile) for name, profile in catalog().profiles.items()}
+    devices: dict[str, Device] = {}
+    by_point: dict[tuple[int, str, str], int] = {}
+    for number, (name, (protocol, profile, _)) in enumerate(DEVICES.items(), 1):
+        devices[name] = Device(number, name, protocol, profile, number * 10, {})
+        for mapping in profiles[profile][1].map.values():
+            by_point[number * 10, mapping.quantity, mapping.channel] = len(by_point) + 1
+    series = {n: Series(n, point, quantity, channel, "") for (point, quantity, channel), n in by_point.items()}
+    return Registry(("test",), devices, series, by_point, profiles=profiles)
+
+
+def decoder(stream: str = "UPLINKS") -> Decoder:
+    """A decoder of the small registry; it never asks part or database."""
+    return Decoder(stream, Directory(cast(Part, None), small_registry()), LIMITS)
+
+
+def native(data: bytes | dict[str, Any] | list[Any], *, device: str = LAMP, seq: int = 1, event: str = "up") -> Frame:
+    """A frame of our own JSON that arrived at noon."""
+    body = data if isinstance(data, bytes) else msgspec.json.encode(data)
+    root = "hist" if event == "history" else "up"
+    return Frame(f"{root}.0.{device}.native.{event}", body, seq, NOON_US * 1000)
+
+
+def chirpstack(data: bytes | dict[str, Any], *, device: str = BIN, seq: int = 1, event: str = "up") -> Frame:
+    """A ChirpStack event that arrived at noon."""
+    body = data if isinstance(data, bytes) else msgspec.json.encode(data)
+    return Frame(f"up.0.{device}.chirpstack.{APPLICATION}.{event}", body, seq, NOON_US * 1000)
+
+
+class Mqtt:
+    """An MQTT 3.1.1 client of a test; publishing waits for the broker's answer."""
+
+    def __init__(self, settings: Settings, user: str, name: str) -> None:
+        self.inbox: queue.Queue[tuple[str, bytes]] = queue.Queue()
+        self._ready: queue.Queue[bool] = queue.Queue()
+        self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
+        self.client.username_pw_set(user, settings.secret(f"nats_{user}"))
+        self.client.on_message = lambda _, __, message: self.inbox.put((message.topic, bytes(message.payload)))
+        self.client.on_connect = lambda *_: self._ready.put(True)
+        self.client.on_subscribe = lambda *_: self._ready.put(True)
+        self.client.connect(settings.mqtt_host, settings.mqtt_port)
+        self.client.loop_start()
+        self._ready.get(timeout=10)
+
+    def subscribe(self, topic: str) -> None:
+        """At QoS 1, until the broker has confirmed."""
+        self.client.subscribe(topic, qos=1)
+        self._ready.get(timeout=10)
+
+    def publish(self, topic: str, data: bytes | dict[str, Any] | list[Any], *, qos: int = 1) -> None:
+        """Until PUBACK, for QoS 1."""
+        body = data if isinstance(data, bytes) else msgspec.json.encode(data)
+        self.client.publish(topic, body, qos=qos).wait_for_publish(10)
+
+    def received(self, timeout_s: float = 10) -> tuple[str, Any]:
+        """Topic and JSON of the next message. Raises queue.Empty."""
+        topic, body = self.inbox.get(timeout=timeout_s)
+        return topic, msgspec.json.decode(body)
+
+
+@contextmanager
+def mqtt(settings: Settings, user: str, name: str = "") -> Iterator[Mqtt]:
+    """A connected client."""
+    client = Mqtt(settings, user, name or f"test-{user}")
+    yield client
+    client.client.disconnect()
+    client.client.loop_stop()
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Part]:
+    """A gateway at work inside the test."""
+    part = await make_part(settings, "gateway", role="gateway")
+    work = asyncio.create_task(app.run(part))
+    yield part
+    part.stopping.set()
+    await asyncio.wait_for(work, 10)
+    await close_part(part)
+
+
+async def collect(bus: NatsBus, consumer: Consumer, count: int) -> list[Frame]:
+    """Exactly count messages of a durable, acknowledged; fails after 10 s."""
+    puller = await bus.puller(consumer)
+    frames: list[Frame] = []
+    async with asyncio.timeout(10):
+        while len(frames) < count:
+            found = await puller.fetch(100, 0.5)
+            await puller.ack(found)
+            frames += found
+    assert len(frames) == count, [frame.subject for frame in frames]
+    return frames
+
+
+async def until(condition: Callable[[], Awaitable[bool] | bool], limit_s: float = 10) -> None:
+    """Wait for a state; fails after limit_s."""
+    async with asyncio.timeout(limit_s):
+        while True:
+            found = condition()
+            if await found if isinstance(found, Awaitable) else found:
+                return
+            await asyncio.sleep(0.01)
