@@ -9,20 +9,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from citynet import bus, db, embedded, registry
 from citynet.clock import Clock
-from citynet.db import Database
-from citynet.errors import CitynetError
+from citynet.db import Database, Row
 from citynet.settings import Settings
 from citynet.supervisor import City
 from simulators.app import Plan, Simulator, city_clock
 from simulators.faults import Fault
 from simulators.proof import orders, tally
 from simulators.proof.latency import Arrivals
-from simulators.proof.screen import follow
+from simulators.proof.screen import Screen
 from simulators.proof.webhook import Receiver
 
 Say = Callable[[str], None]
@@ -116,7 +114,7 @@ class Check:
         self._seconds, self._speed = seconds, speed
         self._plan = Plan(seed=seed, faults_s=seconds * speed, then_hours=0, keep_ledger=True, resume=False)
         self._report = Report()
-        self._stored, self._shown = Arrivals(), Arrivals()
+        self._stored, self._shown = Arrivals(), Screen()
 
     async def run(self) -> Report:
         """The report; raises CitynetError when a step is impossible."""
@@ -166,7 +164,7 @@ class Check:
         key = await asyncio.to_thread(orders.api_key, self._settings)
         async with bus.connected(self._settings, "simulator") as client:
             await client.subscribe("live.newest", self._stored.on_newest)
-            screen = asyncio.create_task(follow(self._city.web_url, key, self._shown))
+            screen = asyncio.create_task(self._shown.follow(self._city.web_url, self._city.account_link))
             commands = asyncio.create_task(self._order(simulator, database, key))
             living = asyncio.create_task(simulator.live())
             await asyncio.sleep(self._seconds)
@@ -175,8 +173,8 @@ class Check:
             await self._settle(simulator, database)
             screen.cancel()
             for result in await asyncio.gather(screen, commands, return_exceptions=True):
-                if isinstance(result, CitynetError):
-                    self._say(f"  {result}")
+                if isinstance(result, Exception):
+                    self._say(f"  {type(result).__name__}: {result}")
 
     async def _order(self, simulator: Simulator, database: Database, key: str) -> None:
         """Commands in the middle of the run: lamps of both protocols, a cabinet, a dead lamp, the leak's valve."""
@@ -221,9 +219,8 @@ class Check:
         planned = {(f.key, rule) for f in simulator.faults for rule in f.rules}
         for fault in simulator.faults:
             begun = simulator.memory.faults_from + fault.start_s
-            delay = next(
-                (d for r in rows if (d := _delay(r["key"], r["rule_id"], r["recorded"], fault, begun, clock))), None
-            )
+            seen = [clock.at(r["recorded"]).timestamp() - begun for r in rows if _finds(r, fault)]
+            delay = next((span for span in seen if span > 0), None)
             if delay is None or delay > fault.max_delay_s:
                 self._say(f"  not found: {fault.kind} at {fault.key} (delay {delay})")
                 continue
@@ -235,11 +232,8 @@ class Check:
             self._say(f"  also raised: {row['rule_id']} on {row['key']} at {row['time']:%H:%M:%S}")
 
 
-def _delay(key: str, rule: str, recorded: datetime, fault: Fault, begun: float, clock: Clock) -> float | None:
-    if key != fault.key or rule not in fault.rules:
-        return None
-    delay = clock.at(recorded).timestamp() - begun
-    return delay if delay > 0 else None
+def _finds(row: Row, fault: Fault) -> bool:
+    return row["key"] == fault.key and row["rule_id"] in fault.rules
 
 
 def _wanted(simulator: Simulator) -> list[orders.Order]:

@@ -155,7 +155,7 @@ class Fleet:
         second = max(second, self._last_second.get(spec.external_id, 0) + 1)
         self._last_second[spec.external_id] = second
         values = {key: float(column[row]) for key, column in columns.items()}
-        note = Note(spec.external_id, (second * 1_000_000,), tuple(values))
+        note = Note(spec.external_id, (second * 1_000_000,), tuple(values), sample=tuple(values.values()))
         if spec.protocol == "chirpstack":
             self.radio.uplink(device, float(second), values, note)
             return

@@ -12,6 +12,7 @@ class Note:
     times_us: tuple[int, ...]
     keys: tuple[str, ...]
     history: bool = False
+    sample: tuple[float, ...] = ()  # the values of a live message, in the order of keys
     published_ns: int = field(default_factory=time.time_ns)
 
     @property
