@@ -46,14 +46,10 @@ INDEX = """<!DOCTYPE html>
 class Screens(Dash):
     """Dash whose first byte already has the viewer's language and theme: no flash, and screen readers speak right."""
 
-    def interpolate_index(self, **parts: Any) -> str:
-        """The page around the application, for whoever asks."""
+    def interpolate_index(self, *_: Any, **parts: Any) -> str:
+        """The page around the application, for whoever asks. Dash gives the parts by name."""
         who = desk.viewer()
-        given = {
-            name: parts.get(name, "")
-            for name in ("metas", "title", "css", "app_entry", "config", "scripts", "renderer")
-        }
-        return INDEX.format(language=who.language, theme=who.theme, **given)
+        return INDEX.format(language=who.language, theme=who.theme, **parts)
 
 
 class Web:
@@ -67,14 +63,8 @@ class Web:
         self._routes()
         self.dash = self._dash()
         self.api.add_middleware(GZipMiddleware, minimum_size=GZIP_MIN_BYTES)
-        public_url = settings.public_url
-        gate = {
-            "cookie": auth.cookie_name(settings),
-            "find": self._find,
-            "public_url": public_url,
-            "scripts": self.scripts,
-        }
-        self.api.add_middleware(Gate, **gate)
+        cookie, public_url = auth.cookie_name(settings), settings.public_url
+        self.api.add_middleware(Gate, cookie=cookie, find=self._find, scripts=self.scripts, public_url=public_url)
 
     def _lifespan(self) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
         @asynccontextmanager
@@ -103,11 +93,12 @@ class Web:
 
     def _dash(self) -> Dash:
         screens()
+        server: Any = self.api  # Dash's annotations know only Flask
         dash = Screens(
             "situation_center",
-            server=self.api,
+            server=server,
             title="citynet",
-            update_title=None,
+            update_title="",
             assets_folder=str(HERE / "assets"),
             suppress_callback_exceptions=True,
             external_stylesheets=["/vendor/noto-sans.css"],

@@ -29,6 +29,15 @@ PAGE = """<!DOCTYPE html>
 """
 
 
+LOGIN_FIELDS = """
+<label><span>{login}</span><input class="field" name="login" autocomplete="username" required autofocus maxlength="64"
+ autocapitalize="none" spellcheck="false"></label>
+<label><span>{password}</span><input class="field" name="password" type="password" autocomplete="current-password"
+ required maxlength="1024"></label>
+"""
+LINK_FIELDS = '<input type="hidden" name="link" value="{link}">'
+
+
 def language_of(request: Request) -> str:
     """What the address says, else the browser, else the city."""
     asked = request.query_params.get("lang")
@@ -54,13 +63,7 @@ def _page(request: Request, *, message: str = "", status: int = 200, link: str =
     }
     query = {"next": next_path(request)} if next_path(request) != "/" else {}
     other = "en" if language == "ru" else "ru"
-    fields = (
-        f'<input type="hidden" name="link" value="{escape(link)}">'
-        if link
-        else f'<label><span>{text["login"]}</span><input class="field" name="login" autocomplete="username" required autofocus '
-        f'maxlength="64" autocapitalize="none" spellcheck="false"></label><label><span>{text["password"]}</span>'
-        '<input class="field" name="password" type="password" autocomplete="current-password" required maxlength="1024"></label>'
-    )
+    fields = LINK_FIELDS if link else LOGIN_FIELDS
     said = f'<p class="{"calm" if calm else "wrong"}" role="alert">{escape(message)}</p>' if message else ""
     here = f"/signin/{escape(link)}" if link else "/signin"
     html = PAGE.format(
@@ -68,7 +71,7 @@ def _page(request: Request, *, message: str = "", status: int = 200, link: str =
         title=escape(say(language, "signin.title")),
         lead=text["lead"],
         message=said,
-        fields=fields,
+        fields=fields.format(link=escape(link), **text),
         enter=text["link_enter" if link else "enter"],
         action=escape("/signin?" + urlencode(query | {"lang": language})),
         other=escape(f"{here}?" + urlencode(query | {"lang": other})),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from citynet.access import Actor
@@ -34,6 +35,7 @@ def register(name: str, *, path: str, action: str = "screen.open") -> Callable[[
     return add
 
 
+@cache
 def screens() -> dict[str, Screen]:
     """All pages by name."""
     return FAMILY.load(__name__)

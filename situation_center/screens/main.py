@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from dash import ALL, ClientsideFunction, Input, Output, State, callback, clientside_callback, ctx, dcc, html, no_update
+from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update
 
 from citynet import access
 from citynet.access import Actor
@@ -13,9 +13,11 @@ from situation_center import views
 from situation_center.desk import desk, viewer
 from situation_center.screens import register
 from situation_center.screens.parts import card, charts, citymap, object_view, queue, strip
+from situation_center.screens.parts.browser import attrs, in_browser
 from situation_center.screens.parts.failures import FAILURES, explain
 from situation_center.screens.parts.marks import empty
 from situation_center.screens.parts.rows import queue_row
+from situation_center.views.rows import Card
 from situation_center.wording import say
 
 PLOT_BEFORE = timedelta(hours=24)
@@ -37,7 +39,7 @@ async def main(who: Actor, _: Mapping[str, str]) -> html.Div:
         [
             html.H1(say(language, "shell.main"), className="visually-hidden"),
             strip.layout(top, language),
-            html.Div(panes, id="panes", **{"data-pane": "queue"}),
+            html.Div(panes, id="panes", **attrs(data_pane="queue")),
             _tabs(language),
         ],
         className="main",
@@ -58,7 +60,7 @@ def _card_panel(who: Actor) -> html.Section:
         html.Div(charts.graph(None, say(language, "card.title"), id="card-plot"), id="card-plot-box", hidden=True),
         html.Div(id="card-lower"),
     ]
-    scroll = html.Div(parts, id="card", tabIndex=0, role="region", **{"aria-label": say(language, "card.title")})
+    scroll = html.Div(parts, id="card", tabIndex=0, role="region", **attrs(aria_label=say(language, "card.title")))
     body: list[Any] = [scroll]
     if access.allowed(who, "incident.comment"):
         text = dcc.Input(id="comment-text", className="field", placeholder=hint, maxLength=2000, value="")
@@ -98,7 +100,7 @@ async def _incident(who: Actor, incident_id: int) -> tuple[Any, Any, Any, bool]:
     return upper, lower, no_update if figure is None else figure, figure is None
 
 
-async def _plot(who: Actor, found: views.Card) -> Any:
+async def _plot(who: Actor, found: Card) -> Any:
     """The series of the incident from a day before it opened until now; None when there is none."""
     if not found["plot"]:
         return None
@@ -130,17 +132,5 @@ async def _open_related(clicks: list[int | None]) -> Any:
     return {"incident_id": incident_id, "object_id": row["object_id"], "source": "card", "at": row["change"]}
 
 
-SINK = Output("sink", "data", allow_duplicate=True)
-clientside_callback(
-    ClientsideFunction("screens", "showPane"),
-    SINK,
-    *[Input(f"pane-{p}", "n_clicks") for p in PANES],
-    prevent_initial_call=True,
-)
-clientside_callback(
-    ClientsideFunction("screens", "showCommentBox"),
-    SINK,
-    Input("shown", "data"),
-    State("card-upper", "id"),
-    prevent_initial_call=True,
-)
+in_browser("showPane", *[Input(f"pane-{p}", "n_clicks") for p in PANES])
+in_browser("showCommentBox", Input("shown", "data"), State("card-upper", "id"))

@@ -11,10 +11,10 @@ from situation_center import views
 from situation_center.desk import desk, viewer
 from situation_center.screens import register
 from situation_center.screens.parts import card, charts, object_view
+from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.card import named
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
 from situation_center.screens.parts.marks import panel, passport, severity_word
-from situation_center.screens.service import RANGES
 from situation_center.views.rows import ObjectCard
 from situation_center.wording import say
 
@@ -40,7 +40,7 @@ async def object_page(who: Actor, said: Mapping[str, str]) -> html.Div:
             dcc.Store(id="object-id", data=found["object_id"]),
         ],
         className="page object",
-        **{"data-follows": "newest commands conditions incidents", "data-pause": "2000"},
+        **attrs(data_follows="newest commands conditions incidents", data_pause="2000"),
     )
 
 
@@ -54,9 +54,9 @@ def _history(found: ObjectCard, language: str) -> html.Section:
     first = options[0]["value"] if options else None
     label = say(language, "object.quantity")
     choice = dmc.Select(
-        id="history-series", data=options, value=first, allowDeselect=False, w=240, size="xs", **{"aria-label": label}
+        id="history-series", data=options, value=first, allowDeselect=False, w=240, size="xs", **attrs(aria_label=label)
     )
-    ranges = [{"label": say(language, f"service.range_{r}"), "value": r} for r in RANGES]
+    ranges = [{"label": say(language, f"service.range_{r}"), "value": r} for r in object_view.RANGES]
     length = dcc.RadioItems(ranges, "24h", id="history-range", className="choice", inline=True)
     tools = html.Div([choice, length], className="queue-tools")
     return panel(say(language, "object.history"), charts.graph(None, label, id="history-plot", tall=True), tools=tools)
@@ -104,7 +104,7 @@ async def _plot(series_id: str | None, length: str, _: int | None, object_id: in
         found = await views.object_card(desk().db, who, object_id)
         for series in found["series"]:
             if str(series["series_id"]) == series_id:
-                return await object_view.plot(who, series, RANGES[length])
+                return await object_view.plot(who, series, object_view.RANGES[length])
     except (*REFUSALS, *FAILURES):
         return no_update
     return no_update

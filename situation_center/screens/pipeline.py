@@ -11,6 +11,7 @@ from citynet.access import Actor
 from situation_center import views
 from situation_center.desk import desk, viewer
 from situation_center.screens import register
+from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
 from situation_center.screens.parts.marks import empty, panel
 from situation_center.views.rows import PartRow, Pipeline, QuarantineRow
@@ -37,7 +38,7 @@ async def pipeline(who: Actor, _: Mapping[str, str]) -> html.Div:
     return html.Div(
         [*boxes, *_quarantine(found, who)],
         className="page pipeline",
-        **{"data-follows": "beat", "data-pause": "2000"},
+        **attrs(data_follows="beat", data_pause="2000"),
     )
 
 
@@ -76,7 +77,7 @@ def _parts(parts: list[PartRow], language: str) -> Any:
 def _part(part: PartRow, language: str) -> html.Tr:
     dead = part["age_s"] > DEAD_AFTER_S
     role = "dead" if dead else "active" if part["active"] else "standby"
-    mark = html.I(className="dot warn" if dead else "dot on" if part["active"] else "dot", **{"aria-hidden": "true"})
+    mark = html.I(className="dot warn" if dead else "dot on" if part["active"] else "dot", **attrs(aria_hidden="true"))
     name = [html.B(part["part"]), html.Small(f" {word(language, 'parts', part['part'])}", className="muted")]
     rates = {k: v for k, v in part["rates"].items() if v}
     return html.Tr(
@@ -101,7 +102,7 @@ def _pairs(values: Mapping[str, str], language: str) -> Any:
     )
 
 
-def _quarantine(found: Pipeline, who: Actor) -> list[html.Section]:
+def _quarantine(found: Pipeline, who: Actor) -> list[Any]:
     language = who.language
     title = say(language, "pipeline.quarantine")
     if not access.allowed(who, "quarantine.read"):

@@ -1,23 +1,21 @@
 """The page of a city service: indicators, plots, table of objects, map, open incidents; all from its TOML file."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
-from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html, no_update
+from dash import Input, Output, State, callback, dcc, html, no_update
 
 from citynet.access import Actor
 from situation_center import views
 from situation_center.desk import desk, viewer
 from situation_center.screens import register
 from situation_center.screens.parts import charts, citymap, object_view, tables
+from situation_center.screens.parts.browser import attrs, in_browser
 from situation_center.screens.parts.card import named
 from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
 from situation_center.screens.parts.marks import empty, panel, priority_mark
 from situation_center.views.rows import HeatPanel, KpiPanel, SeriesPanel, ServicePage, TablePanel
 from situation_center.wording import count, number, say, unit
-
-RANGES = {"6h": timedelta(hours=6), "24h": timedelta(hours=24), "7d": timedelta(days=7), "28d": timedelta(days=28)}
 
 
 @register("service", path="/service/(?P<name>[a-z_]{1,40})")
@@ -35,7 +33,7 @@ async def service(who: Actor, said: Mapping[str, str]) -> html.Div:
     return html.Div(
         [head, _kpis(found, language), left, right, dcc.Store(id="service-name", data=said["name"])],
         className="page service",
-        **{"data-follows": "newest incidents conditions", "data-pause": "4000"},
+        **attrs(data_follows="newest incidents conditions", data_pause="4000"),
     )
 
 
@@ -57,7 +55,7 @@ def _kpis(found: ServicePage, language: str) -> html.Dl:
 def _kpi(kpi: KpiPanel, language: str) -> html.Div:
     how = say(language, f"service.kpi_{kpi['aggregate']}") if kpi["aggregate"] != "none" else ""
     about = f"{how} · {count(language, 'object', kpi['objects'])}" if how else count(language, "object", kpi["objects"])
-    value = [number(language, kpi["value"]), html.Small(f" {unit(language, kpi['unit'])}")]
+    value: list[Any] = [number(language, kpi["value"]), html.Small(f" {unit(language, kpi['unit'])}")]
     return html.Div([html.Dt(named(kpi, "title", language)), html.Dd(value), html.P(about)], className="kpi")
 
 
@@ -148,15 +146,10 @@ async def _object(shown: dict[str, Any] | None, _: str) -> Any:
     try:
         found = await views.object_card(place.db, who, int(shown["object_id"]))
         upper, lower = object_view.summary(found, who.language, place.zone)
-        figure = await object_view.plot(who, found["series"][0], RANGES["24h"]) if found["series"] else None
+        figure = await object_view.plot(who, found["series"][0], object_view.RANGES["24h"]) if found["series"] else None
     except (*REFUSALS, *FAILURES) as error:
         return empty(explain(error, who.language)), no_update, True
     return [upper, lower], no_update if figure is None else figure, figure is None
 
 
-clientside_callback(
-    ClientsideFunction("screens", "chosenInTable"),
-    Output("sink", "data", allow_duplicate=True),
-    Input("table", "selectedRows"),
-    prevent_initial_call=True,
-)
+in_browser("chosenInTable", Input("table", "selectedRows"))

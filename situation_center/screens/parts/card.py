@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from dash import html
 
+from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.marks import empty, figures, object_link, priority_mark, severity_word
 from situation_center.views.rows import Card, CommandRow, ConditionRow, LogRow, PossibleCommand, QueueRow
 from situation_center.wording import clock_time, date_time, milliseconds, number, say, word
@@ -35,7 +36,7 @@ def layout(card: Card, language: str, zone: ZoneInfo) -> html.Div:
     incident = card["incident"]
     ids = " ".join(row["command_id"] for row in card["commands"])
     upper = [headline(incident, language, zone), why(card, language), next_step(card, language), work(card, language)]
-    return html.Div([part for part in upper if part is not None], className="card", **{"data-commands": ids})
+    return html.Div([part for part in upper if part is not None], className="card", **attrs(data_commands=ids))
 
 
 def lower(card: Card, language: str, zone: ZoneInfo) -> html.Div:
@@ -73,10 +74,8 @@ def headline(incident: QueueRow, language: str, zone: ZoneInfo) -> html.Section:
 def _deadline(incident: QueueRow, language: str) -> list[Any]:
     if not incident["deadline"] or not incident["deadline_kind"]:
         return []
-    marks = {
-        "data-deadline": str(milliseconds(incident["deadline"])),
-        "data-start": str(milliseconds(incident["deadline_start"])),
-    }
+    times = milliseconds(incident["deadline"]), milliseconds(incident["deadline_start"])
+    marks = attrs(data_deadline=str(times[0]), data_start=str(times[1]))
     return [html.Span(word(language, "deadline", incident["deadline_kind"]) + " ", className="muted"), html.B(**marks)]
 
 
@@ -160,9 +159,9 @@ def command_state(row: CommandRow, language: str, zone: ZoneInfo) -> html.Div:
     title = named(row, "title", language) + (f" {args}" if args else "")
     said = say(language, "card.requested", time=clock_time(row["requested"], zone), who=row["requested_by"])
     state = html.Span(
-        say(language, f"command_state.{row['state']}"), className="strong", **{"data-command-state": row["state"]}
+        say(language, f"command_state.{row['state']}"), className="strong", **attrs(data_command_state=row["state"])
     )
-    mark = html.Span(COMMAND_MARKS.get(row["state"], "…"), className="state-mark", **{"aria-hidden": "true"})
+    mark = html.Span(COMMAND_MARKS.get(row["state"], "…"), className="state-mark", **attrs(aria_hidden="true"))
     detail = f" · {row['detail']}" if row["detail"] else ""
     return html.Div(
         [mark, html.Span(title), state, html.Span(said + detail, className="muted")], className="command-state"
@@ -188,7 +187,7 @@ def _condition(row: ConditionRow, language: str, zone: ZoneInfo) -> html.Li:
         else say(language, "card.condition_returned", time=clock_time(since, zone))
     )
     times = f" ×{row['count']}" if row["count"] > 1 else ""
-    text = [object_link(row["object_id"], named(row, "object", language)), f"{times} — {state}"]
+    text: list[Any] = [object_link(row["object_id"], named(row, "object", language)), f"{times} — {state}"]
     return html.Li([severity_word(language, row["severity"]), html.Span(text)])
 
 

@@ -1,4 +1,4 @@
-"""Plots in the style of the house: grey lines, no decoration, the usual range as a band. Nothing is asked from outside."""
+"""Plots in the style of the house: grey lines, no decoration, the usual range as a band; nothing from outside."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -33,7 +33,7 @@ TONES = {
     "light": ["#1d2429", "#5d6872", "#8b969f", "#7a5f3c", "#2f6073", "#5f4a70"],
 }
 DASHES = ["solid", "dash", "dot"]
-CONFIG = {"displayModeBar": False, "responsive": True, "displaylogo": False, "scrollZoom": False}
+CONFIG: Any = {"displayModeBar": False, "responsive": True, "displaylogo": False, "scrollZoom": False}
 
 
 def local(times: Sequence[datetime], zone: ZoneInfo) -> list[str]:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from dash import ClientsideFunction, Input, Output, State, clientside_callback, dcc, html
+from dash import Input, State, dcc, html
 
 from citynet import access
 from citynet.access import Actor
 from citynet.catalog import catalog
+from situation_center.screens.parts.browser import attrs, in_browser
 from situation_center.wording import say
 
 
@@ -26,19 +27,11 @@ def layout(who: Actor, *, services: list[str] | None = None, heat: str | None = 
         given["heats"] = [h for h in given["heats"] if h["quantity"] == heat] or given["heats"]
     chosen = {"services": services, "heat": heat}
     title = say(who.language, "service.map")
-    canvas = html.Div(html.Div(id="city-map"), className="map", role="region", **{"aria-label": title})
+    canvas = html.Div(html.Div(id="city-map"), className="map", role="region", **attrs(aria_label=title))
     return html.Div(
         [canvas, dcc.Store(id="map-options", data=given), dcc.Store(id="map-choice", data=chosen)], className="map"
     )
 
 
-SINK = Output("sink", "data", allow_duplicate=True)
-
-
-def _in_browser(namespace: str, function: str, *inputs: Any) -> None:
-    wiring = (SINK, *inputs)
-    clientside_callback(ClientsideFunction(namespace, function), *wiring, prevent_initial_call="initial_duplicate")
-
-
-_in_browser("citynet", "mountMap", Input("city-map", "id"), State("map-options", "data"))
-_in_browser("screens", "chooseLayers", Input("map-choice", "data"))
+in_browser("mountMap", Input("city-map", "id"), State("map-options", "data"), namespace="citynet")
+in_browser("chooseLayers", Input("map-choice", "data"))

@@ -62,7 +62,7 @@ def _text_field(name: str, hint: str = "") -> dcc.Textarea:
     return dcc.Textarea(id={"field": name}, className="field", rows=4, maxLength=2000, placeholder=hint, value="")
 
 
-def _select(name: str, options: list[dict[str, str]]) -> html.Div:
+def _select(name: str, options: list[dict[str, str]]) -> Any:
     # Inside the portal of a modal: the list is drawn in place, so that its keys stay in the dialog.
     return dmc.Select(id={"field": name}, data=options, searchable=True, comboboxProps={"withinPortal": False})
 
@@ -109,7 +109,7 @@ async def _command(who: Actor, dialog: Mapping[str, Any]) -> html.Div:
 
 def _argument(argument: ArgumentRow, language: str) -> Any:
     title = argument["title_ru" if language == "ru" else "title_en"] or say(language, "card.argument")
-    limits = {k: argument[k] for k in ("min", "max") if argument[k] is not None}  # type: ignore[literal-required]
+    limits = {k: argument[k] for k in ("min", "max") if argument[k] is not None}
     label = f"{title}, {unit(language, argument['unit'])}" if argument["unit"] else title
     return dmc.NumberInput(
         id={"field": argument["name"]},

@@ -4,6 +4,7 @@ from typing import Any
 
 from dash import dcc, html
 
+from situation_center.screens.parts.browser import attrs
 from situation_center.wording import say, texts
 
 SEVERITIES = ("critical", "high", "medium", "low", "unknown", "normal")
@@ -12,7 +13,7 @@ PRIORITY_LOOK = {1: "critical", 2: "high", 3: "medium", 4: "low"}
 
 def symbol(severity: str) -> html.I:
     """The shape of a severity; the word beside it carries the meaning."""
-    return html.I(className=f"sev sev-{severity}", **{"aria-hidden": "true"})
+    return html.I(className=f"sev sev-{severity}", **attrs(aria_hidden="true"))
 
 
 def severity_word(language: str, severity: str) -> html.Span:

@@ -12,10 +12,13 @@ from citynet.model import Quality
 from situation_center import views
 from situation_center.desk import desk
 from situation_center.screens.parts import card, charts
+from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.card import named
 from situation_center.screens.parts.marks import passport, priority_mark, severity_word
 from situation_center.views.rows import ObjectCard, QueueRow, SeriesRow
 from situation_center.wording import clock_time, date_time, measured, say, word
+
+RANGES = {"6h": timedelta(hours=6), "24h": timedelta(hours=24), "7d": timedelta(days=7), "28d": timedelta(days=28)}
 
 
 def facts(found: ObjectCard, language: str) -> list[tuple[str, Any]]:
@@ -103,7 +106,7 @@ def summary(found: ObjectCard, language: str, zone: ZoneInfo) -> tuple[html.Div,
     ]
     orders = card.commands(found["possible"], found["commands"], language=language, zone=zone, id_="card-commands")
     lower = [part for part in (orders, html.Section(more)) if part is not None]
-    return html.Div(upper, className="card", **{"data-commands": ids}), html.Div(lower, className="card")
+    return html.Div(upper, className="card", **attrs(data_commands=ids)), html.Div(lower, className="card")
 
 
 def _short(series: list[SeriesRow], language: str) -> Any:

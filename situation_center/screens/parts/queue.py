@@ -3,11 +3,10 @@
 from typing import Any
 
 import dash_ag_grid as dag
-from dash import ClientsideFunction, Input, Output, clientside_callback, dcc, html
+from dash import Input, dcc, html
 
+from situation_center.screens.parts.browser import in_browser
 from situation_center.wording import say
-
-SINK = Output("sink", "data", allow_duplicate=True)
 
 
 def _column(field: str, renderer: str, title: str, **more: Any) -> dict[str, Any]:
@@ -59,12 +58,6 @@ def layout(rows: list[dict[str, Any]], language: str) -> html.Section:
     return html.Section([head, grid, dcc.Store(id="queue-first", data=rows)], className="panel queue-panel")
 
 
-def _in_browser(function: str, *inputs: Any) -> None:
-    clientside_callback(
-        ClientsideFunction("screens", function), SINK, *inputs, prevent_initial_call="initial_duplicate"
-    )
-
-
-_in_browser("openQueue", Input("queue", "id"), Input("queue-first", "data"))
-_in_browser("chosenInQueue", Input("queue", "selectedRows"))
-_in_browser("filterQueue", Input("queue-search", "value"), Input("queue-filter", "value"))
+in_browser("openQueue", Input("queue", "id"), Input("queue-first", "data"))
+in_browser("chosenInQueue", Input("queue", "selectedRows"))
+in_browser("filterQueue", Input("queue-search", "value"), Input("queue-filter", "value"))

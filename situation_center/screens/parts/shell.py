@@ -5,7 +5,7 @@ from typing import Any
 
 import dash_mantine_components as dmc
 import structlog
-from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html, no_update
+from dash import ClientsideFunction, Input, Output, callback, clientside_callback, dcc, html, no_update
 
 from citynet import access
 from citynet.access import Actor
@@ -15,6 +15,7 @@ from situation_center import auth
 from situation_center.desk import desk, viewer
 from situation_center.screens import find
 from situation_center.screens.parts import actions, dialogs, feed
+from situation_center.screens.parts.browser import attrs, in_browser
 from situation_center.screens.parts.failures import FAILURES
 from situation_center.screens.parts.marks import browser_words
 from situation_center.wording import say
@@ -28,6 +29,7 @@ def layout() -> Any:
     who = viewer()
     language = who.language
     stores = [dcc.Store(id=name) for name in (*STORES, "resync", "all-rows", "reload", "sink", feed.STORE)]
+    words = json.dumps(browser_words(language), ensure_ascii=False)
     shell = html.Div(
         [
             html.A(say(language, "shell.skip"), href="#page", className="skip"),
@@ -36,9 +38,7 @@ def layout() -> Any:
             _toast(language),
             _session_ended(language),
             dialogs.window(language),
-            html.Div(
-                id="words", hidden=True, **{"data-words": json.dumps(browser_words(language), ensure_ascii=False)}
-            ),
+            html.Div(id="words", hidden=True, **attrs(data_words=words)),
             dcc.Location(id="url", refresh="callback-nav"),
             *stores,
         ],
@@ -65,17 +65,17 @@ def _header(who: Actor) -> html.Header:
     language = who.language
     links = [dcc.Link(title, href=path) for path, title in pages(who)]
     brand = dcc.Link(say(language, "shell.product"), href="/", className="brand")
-    nav = html.Nav(links, id="nav", **{"aria-label": say(language, "shell.menu")})
+    nav = html.Nav(links, id="nav", **attrs(aria_label=say(language, "shell.menu")))
     return html.Header([brand, nav, html.Div(_header_right(who), className="header-right")], className="header")
 
 
 def _header_right(who: Actor) -> list[Any]:
     language = who.language
-    zone = {"data-city-zone": desk().settings.timezone}
+    zone = attrs(data_city_zone=desk().settings.timezone)
     clock = html.Div(
         [
-            html.Small(**{"data-clock": "date"}, className="date"),
-            html.B(id="city-clock", **{"data-clock": "time"}, **zone),
+            html.Small(**attrs(data_clock="date"), className="date"),
+            html.B(id="city-clock", **attrs(data_clock="time"), **zone),
             html.Small(desk().settings.timezone.rpartition("/")[2].replace("_", " ")),
             html.Small(id="city-speed", hidden=True),
         ],
@@ -108,14 +108,14 @@ def _toast(language: str) -> html.Div:
 def _session_ended(language: str) -> html.Div:
     link = html.A(say(language, "signin.enter"), href="/signin", className="button")
     box = html.Div([html.H2(say(language, "signin.ended")), link])
-    return html.Div(box, id="session-ended", hidden=True, role="alertdialog", **{"aria-modal": "true"})
+    return html.Div(box, id="session-ended", hidden=True, role="alertdialog", **attrs(aria_modal="true"))
 
 
 def problem(language: str, name: str) -> html.Div:
     """A whole page that says what is wrong: not_found, forbidden or failed."""
     link = dcc.Link(say(language, "shell.to_main"), href="/", className="button")
     words = [html.H1(say(language, f"shell.{name}")), html.P(say(language, f"shell.{name}_help"))]
-    attributes = {"data-follows": "beat", "data-pause": "5000"} if name == "failed" else {}
+    attributes = attrs(data_follows="beat", data_pause="5000") if name == "failed" else {}
     return html.Div([*words, html.P(link)], className="empty", **attributes)
 
 
@@ -161,16 +161,12 @@ async def _switch(language: int | None, theme: int | None) -> Any:
     return (language or 0) + (theme or 0), no_update
 
 
-def _in_browser(function: str, *wiring: Any) -> None:
-    clientside_callback(ClientsideFunction("screens", function), *wiring)
-
-
-_in_browser("follow", Output("sink", "data"), Input(feed.STORE, "data"))
-_in_browser(
-    "takeAll", Output("sink", "data", allow_duplicate=True), Input("all-rows", "data"), State("url", "pathname")
+in_browser("follow", Input(feed.STORE, "data"))
+in_browser("takeAll", Input("all-rows", "data"))
+in_browser("pressed", Input("key-press", "data"))
+in_browser("showToast", Input("toast", "data"))
+in_browser("reload", Input("reload", "data"))
+in_browser("markPage", Input("url", "pathname"))
+clientside_callback(
+    ClientsideFunction("screens", "selectionChanged"), Output("shown", "data"), Input("selection", "data")
 )
-_in_browser("pressed", Output("sink", "data", allow_duplicate=True), Input("key-press", "data"))
-_in_browser("showToast", Output("sink", "data", allow_duplicate=True), Input("toast", "data"))
-_in_browser("reload", Output("sink", "data", allow_duplicate=True), Input("reload", "data"))
-_in_browser("markPage", Output("sink", "data", allow_duplicate=True), Input("url", "pathname"))
-_in_browser("selectionChanged", Output("shown", "data"), Input("selection", "data"))

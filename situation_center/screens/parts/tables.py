@@ -3,8 +3,9 @@
 from typing import Any
 
 import dash_ag_grid as dag
-from dash import ClientsideFunction, Input, Output, clientside_callback, dcc, html
+from dash import Input, dcc, html
 
+from situation_center.screens.parts.browser import in_browser
 from situation_center.views.rows import TableRow
 from situation_center.wording import milliseconds, say, unit
 
@@ -73,9 +74,4 @@ def objects(rows: list[TableRow], *, title: str, unit_: str, language: str) -> h
     return html.Section([head, grid], className="panel table-panel")
 
 
-clientside_callback(
-    ClientsideFunction("screens", "filterTable"),
-    Output("sink", "data", allow_duplicate=True),
-    Input("table-search", "value"),
-    prevent_initial_call=True,
-)
+in_browser("filterTable", Input("table-search", "value"))
