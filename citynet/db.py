@@ -46,14 +46,17 @@ def dsn(settings: Settings, role: str) -> str:
 class Database:
     """A pool of connections of one role. Every write goes through transaction(actor)."""
 
-    def __init__(self, url: str, *, size: int = 4) -> None:
+    def __init__(self, url: str, *, size: int = 6) -> None:
         self.url = url
         self.pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             min_size=1,
             max_size=size,
             open=False,
-            timeout=10,
+            # The pool doubles its pause after each failed connection, so a database that was away for an hour would be
+            # found again after another. It gives up soon instead, and whoever asks next makes it try at once.
+            timeout=3,
+            reconnect_timeout=1,
             check=AsyncConnectionPool.check_connection,
             kwargs={"row_factory": dict_row, "autocommit": True, "options": "-c timezone=UTC"},
         )
