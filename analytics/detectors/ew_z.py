@@ -20,6 +20,7 @@ GAUSS = 1.2533141373155  # standard deviation of a normal law over its mean abso
 SMALLEST_WEIGHT = 1 / 64  # series faster than this many a visit count as this many
 WARM_UP_VISITS = 24.0
 SCORE_MAX = 99.0
+VALUE_MAX = 1e30  # float32 and squares hold it
 BAND = 3.0
 FLOOR_RELATIVE, FLOOR_OVERALL, FLOOR_ABSOLUTE = 0.01, 0.05, 1e-6
 
@@ -92,7 +93,7 @@ class EwZ:
 
     def learn(self, rows: Ints, time_us: Ints, value: Floats) -> None:
         """See Detector."""
-        hour = self._hours.of(time_us)
+        hour, value = self._hours.of(time_us), np.clip(value, -VALUE_MAX, VALUE_MAX)
         self._learn_level(rows, hour, value)
         self._learn_level(rows, WEEK_HOURS + hour % DAY_HOURS, value)
         memory = np.minimum(self.overall.count[rows] + 1, OVERALL_VISITS / self.weight[rows])
