@@ -17,7 +17,7 @@ from situation_center.store import add_outbox
 SQL = named_sql(Path(__file__).with_name("incidents.sql"))
 NOTICE = "notice.incident"
 # Actions that people outside hear of; counts and comments stay inside.
-SILENT = frozenset({"comment", "join", "overdue", "undo"})
+SILENT = frozenset({"comment", "join", "overdue", "undo", "command"})
 
 
 class Notice(msgspec.Struct, frozen=True):

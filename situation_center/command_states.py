@@ -1,0 +1,51 @@
+"""The states of a command, from what was observed of it. Pure: the shown state is never better than reality.
+
+requested -> (approved ->) queued -> sent -> acknowledged -> confirmed; rejected, failed, expired, superseded, cancelled
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+FINAL = frozenset({"confirmed", "rejected", "failed", "expired", "superseded", "cancelled", "unknown_final"})
+WAITING = frozenset({"requested", "approved"})
+ON_THE_WAY = frozenset({"queued", "sent", "acknowledged"})
+# Receipts that prove that the command has left the city's own machines.
+LEFT = frozenset({"queued", "sent", "radiated", "acknowledged"})
+REACHED = frozenset({"radiated", "acknowledged"})
+UNKNOWN_FOR = timedelta(hours=24)
+
+
+def fold(state: str, receipts: Sequence[str]) -> str:
+    """The state after all receipts known of a command, oldest first; folding the same ones again changes nothing."""
+    seen: set[str] = set()
+    for kind in receipts:
+        seen.add(kind)
+        state = _step(state, kind, seen)
+    return state
+
+
+def _step(state: str, kind: str, seen: set[str]) -> str:
+    if state in FINAL:
+        return state
+    if "readback" in seen and seen & LEFT:
+        return "confirmed"  # telemetry shows the effect, and the command did leave: nothing else confirms
+    if kind in {"rejected", "failed"}:
+        return kind
+    if kind == "expired":
+        return "unknown" if seen & REACHED else "expired"
+    if kind == "unknown" or state == "unknown":
+        return "unknown"
+    if kind == "acknowledged":
+        return "acknowledged"
+    if kind in {"sent", "radiated"} and state != "acknowledged":
+        return "sent"
+    return state
+
+
+def at(state: str, *, now: datetime, deadline: datetime, left: bool) -> str:
+    """The state at a city time. left = the message may have gone out: then a passed deadline leaves it unknown."""
+    if state in FINAL or now <= deadline:
+        return state
+    if state == "unknown":
+        return "unknown_final" if now > deadline + UNKNOWN_FOR else "unknown"
+    return "unknown" if left else "expired"

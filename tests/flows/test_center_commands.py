@@ -1,0 +1,203 @@
+"""Commands: rights, limits, second signature, one message each; receipts and time bring them to their end."""
+
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from citynet.access import Actor
+from citynet.db import Row
+from citynet.errors import BadInput, Conflict, Forbidden, NotFound
+from citynet.model import Command
+from citynet.settings import Settings
+from situation_center import commands, intake, receipts
+from tests.flows.center import Town, person, quiet_center, town_of
+
+
+@pytest.fixture
+async def town(city: Settings) -> AsyncIterator[Town]:
+    async with quiet_center(city) as center, town_of(center) as town:
+        yield town
+
+
+@pytest.fixture
+async def operator(town: Town) -> Actor:
+    return await person(town.center, "ivan", "operator")
+
+
+@pytest.fixture
+async def senior(town: Town) -> Actor:
+    return await person(town.center, "olga", "senior_operator")
+
+
+async def order(town: Town, actor: Actor, key: str, **more: Any) -> list[uuid.UUID]:
+    given = {"action": "dim", "args": {"level": 40}, "idempotency_key": uuid.uuid4().hex, **more}
+    return await commands.request(town.center, actor, town.ids[key], **given)
+
+
+async def state(town: Town, command_id: uuid.UUID) -> str:
+    row = await town.center.row("SELECT state FROM command WHERE command_id = %s", [command_id])
+    assert row
+    return str(row["state"])
+
+
+async def outbox(town: Town) -> list[Row]:
+    return await town.center.rows("SELECT * FROM outbox WHERE subject LIKE 'commands.%%' ORDER BY outbox_id")
+
+
+async def published(town: Town) -> None:
+    """What the worker's publisher does after the broker has the message."""
+    async with town.center.transaction("part:test") as conn:
+        await conn.execute("DELETE FROM outbox")
+
+
+async def make_old(town: Town, hours: int = 1) -> None:
+    async with town.center.transaction("part:test") as conn:
+        await conn.execute("UPDATE command SET deadline = deadline - make_interval(hours => %s)", [hours])
+
+
+async def test_an_order_leaves_with_everything_the_device_needs(town: Town, operator: Actor) -> None:
+    (command,) = await order(town, operator, "lamp/1")
+    (message,) = await outbox(town)
+    sent = msgspec.json.decode(message["payload"], type=Command)
+    assert message["subject"] == "commands.lamp-1"
+    assert (sent.command_id, sent.action, sent.args, sent.profile) == (command, "dim", {"level": 40.0}, "lamp")
+    expected = await town.center.row("SELECT * FROM expectation")
+    assert expected
+    assert (expected["series_id"], expected["target"]) == (town.series("lamp/1", "lamp_level"), 40.0)
+    assert await state(town, command) == "queued"
+
+
+async def test_the_same_key_sends_once(town: Town, operator: Actor) -> None:
+    first = await order(town, operator, "cabinet/2", idempotency_key="k")
+    assert len(first) == 3  # no controller: its lamps
+    assert sorted(await order(town, operator, "cabinet/2", idempotency_key="k")) == sorted(first)
+    assert len(await outbox(town)) == 3
+    with pytest.raises(Conflict):
+        await order(town, operator, "cabinet/2", idempotency_key="k", args={"level": 41})
+
+
+async def test_a_cabinet_with_a_controller_is_one_command(town: Town, operator: Actor) -> None:
+    (command,) = await order(town, operator, "cabinet/1")
+    assert (await outbox(town))[0]["subject"] == "commands.cabinet-1"
+    assert await state(town, command) == "queued"
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"args": {"level": 101}}, "out_of_limits"),
+        ({"args": {"level": float("nan")}}, "out_of_limits"),
+        ({"args": {"level": True}}, "bad_argument"),
+        ({"args": {}}, "bad_argument"),
+        ({"args": {"level": 1, "colour": "red"}}, "unknown_argument"),
+        ({"action": "explode", "args": {}}, "no_such_command"),
+        ({"idempotency_key": ""}, "bad_key"),
+    ],
+)
+async def test_limits(town: Town, operator: Actor, more: dict[str, Any], reason: str) -> None:
+    with pytest.raises(BadInput, match=reason):
+        await order(town, operator, "lamp/1", **more)
+    assert await outbox(town) == []
+
+
+async def test_rights(town: Town) -> None:
+    boss = await person(town.center, "boss", "executive")
+    with pytest.raises(Forbidden):
+        await order(town, boss, "lamp/1")
+    water = await person(town.center, "anna", "utility_dispatcher", services=("water",))
+    with pytest.raises(NotFound):
+        await order(town, water, "lamp/1")
+
+
+async def test_a_dangerous_command_needs_two_or_a_typed_word(town: Town, operator: Actor, senior: Actor) -> None:
+    (command,) = await order(town, operator, "valve/1", action="close", args={})
+    assert await state(town, command) == "requested"
+    assert await outbox(town) == []
+    with pytest.raises(Forbidden):
+        await commands.approve(town.center, operator, command)
+    await commands.approve(town.center, senior, command)
+    assert await state(town, command) == "queued"
+    with pytest.raises(Conflict):
+        await commands.approve(town.center, senior, command)
+    with pytest.raises(BadInput, match="confirmation_needed"):
+        await order(town, senior, "valve/1", action="close", args={})
+    (second,) = await order(town, senior, "valve/1", action="close", args={}, confirmed=True)
+    assert [await state(town, c) for c in (command, second)] == ["superseded", "queued"]
+
+
+async def test_an_own_request_is_not_signed_twice(town: Town, senior: Actor) -> None:
+    other = await person(town.center, "petr", "operator")
+    (command,) = await order(town, other, "valve/1", action="close", args={})
+    same = Actor(other.account_id, other.login, "senior_operator")
+    with pytest.raises(Conflict, match="another person"):
+        await commands.approve(town.center, same, command)
+
+
+async def test_a_newer_wish_supersedes(town: Town, operator: Actor) -> None:
+    (first,) = await order(town, operator, "lamp/1")
+    (second,) = await order(town, operator, "lamp/1", action="off", args={})
+    assert [await state(town, c) for c in (first, second)] == ["superseded", "queued"]
+    assert len(await outbox(town)) == 1
+
+
+async def test_cancel_only_what_has_not_left(town: Town, operator: Actor) -> None:
+    (command,) = await order(town, operator, "lamp/1")
+    await commands.cancel(town.center, operator, command)
+    assert await state(town, command) == "cancelled"
+    (command,) = await order(town, operator, "lamp/1")
+    await published(town)
+    with pytest.raises(Conflict, match="has left"):
+        await commands.cancel(town.center, operator, command)
+
+
+async def test_from_sent_to_confirmed(town: Town, operator: Actor) -> None:
+    await town.condition("lighting.day_burning", "cabinet/1")
+    await intake.take_in(town.center, town.registry, since=0)
+    (incident,) = await town.center.rows("SELECT incident_id FROM incident")
+    (command,) = await order(town, operator, "lamp/1", incident_id=incident["incident_id"])
+    await published(town)
+    states = []
+    for kind in ("intent", "sent", "acknowledged", "readback", "failed"):
+        await town.receipt(command, kind)
+        await receipts.apply(town.center)
+        states.append(await state(town, command))
+    assert states == ["queued", "sent", "acknowledged", "confirmed", "confirmed"]
+    said = await town.center.rows("SELECT text FROM incident_log WHERE action = 'command' ORDER BY log_id")
+    assert [row["text"] for row in said] == ["lamp/1: dim level 40", "lamp/1: dim level 40 — confirmed by telemetry"]
+    log = await town.center.rows("SELECT state FROM command_log ORDER BY log_id")
+    assert [row["state"] for row in log] == ["queued", "sent", "acknowledged", "confirmed"]
+
+
+async def test_silence_is_unknown_not_failed_and_may_end_well(town: Town, operator: Actor) -> None:
+    (command,) = await order(town, operator, "lamp/1")
+    await published(town)
+    await make_old(town)
+    assert await receipts.apply(town.center) == 1
+    assert await state(town, command) == "unknown"
+    assert await receipts.apply(town.center) == 0
+    for kind in ("sent", "readback"):
+        await town.receipt(command, kind)
+    await receipts.apply(town.center)
+    assert await state(town, command) == "confirmed"
+
+
+async def test_after_a_day_unknown_stands(town: Town, operator: Actor) -> None:
+    (command,) = await order(town, operator, "lamp/1")
+    await published(town)
+    await make_old(town)
+    await receipts.apply(town.center)
+    await make_old(town, hours=24)
+    await receipts.apply(town.center)
+    assert await state(town, command) == "unknown_final"
+
+
+async def test_what_never_left_expires(town: Town, operator: Actor) -> None:
+    (waiting,) = await order(town, operator, "valve/1", action="close", args={})
+    (held,) = await order(town, operator, "lamp/1")
+    await make_old(town)
+    await receipts.apply(town.center)
+    assert [await state(town, c) for c in (waiting, held)] == ["expired", "expired"]
+    assert await outbox(town) == []
