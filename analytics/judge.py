@@ -111,8 +111,9 @@ class Judge:
         wanted = {rule.rule.id: rule for rules in city.rules.values() for rule in rules}
         gone = [self.running.pop(name) for name in list(self.running) if self._leaves(name, wanted)]
         events = [event for running in gone for event in self._abandon(running, now_us)]
-        for name, rule in wanted.items():
-            self.running[name] = Running(rule, self.running[name].track if name in self.running else Track())
+        # In the order of the city, whatever was running before: the order of events must not depend on restarts.
+        tracks = {name: running.track for name, running in self.running.items()}
+        self.running = {name: Running(rule, tracks.get(name) or Track()) for name, rule in wanted.items()}
         for leaf in (leaf for rule in wanted.values() for leaf in rule.leaves if leaf.function == "window"):
             self.windows.setdefault((leaf.quantity, leaf.seconds), Window(leaf.seconds))
         self.resize()
