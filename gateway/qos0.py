@@ -7,8 +7,8 @@ from citynet.model import PARTITIONS
 from citynet.part import Part
 from gateway.uplink import FETCH_WAIT_S, held
 
-# The broker sets this header on the copy of a frame that was sent at QoS 1 or 2: that one is in UPLINKS already.
-STORED_ALREADY = "Nmqtt-Pub"
+# The broker's header with the quality of service; a frame sent at 1 or 2 is in UPLINKS already, this is a copy.
+QUALITY = "Nmqtt-Pub"
 
 
 def partition(token: str) -> int:
@@ -36,7 +36,7 @@ class Qos0Lane:
 
     async def _carry(self, frames: list[Frame]) -> None:
         for frame in frames:
-            if STORED_ALREADY in (frame.headers or {}):
+            if (frame.headers or {}).get(QUALITY, "0") != "0":
                 continue
             token = frame.subject.split(".")[1]
             subject = f"up.{partition(token)}.{token}.native.up"

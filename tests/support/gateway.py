@@ -15,7 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from citynet.bus import Consumer, Frame, NatsBus
 from citynet.catalog import catalog
 from citynet.db import Database
-from citynet.model import DeviceSpec, Proposal, ProposalRequest
+from citynet.model import DeviceSpec, Proposal, ProposalRequest, unpack_readings
 from citynet.part import Part, close_part
 from citynet.registry import Device, Registry, Series
 from citynet.settings import Settings
@@ -107,11 +107,12 @@ def chirpstack(data: bytes | dict[str, Any], *, device: str = BIN, seq: int = 1,
 class Mqtt:
     """An MQTT 3.1.1 client of a test; publishing waits for the broker's answer."""
 
-    def __init__(self, settings: Settings, user: str, name: str) -> None:
+    def __init__(self, settings: Settings, user: str, name: str, *, in_flight: int) -> None:
         self.inbox: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self._ready: queue.Queue[bool] = queue.Queue()
         self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
         self.client.username_pw_set(user, settings.secret(f"nats_{user}"))
+        self.client.max_inflight_messages_set(in_flight)
         self.client.on_message = lambda _, __, message: self.inbox.put((message.topic, bytes(message.payload)))
         self.client.on_connect = lambda *_: self._ready.put(True)
         self.client.on_subscribe = lambda *_: self._ready.put(True)
@@ -136,12 +137,14 @@ class Mqtt:
 
 
 @contextmanager
-def mqtt(settings: Settings, user: str, name: str = "") -> Iterator[Mqtt]:
+def mqtt(settings: Settings, user: str, name: str = "", *, in_flight: int = 20) -> Iterator[Mqtt]:
     """A connected client."""
-    client = Mqtt(settings, user, name or f"test-{user}")
-    yield client
-    client.client.disconnect()
-    client.client.loop_stop()
+    client = Mqtt(settings, user, name or f"test-{user}", in_flight=in_flight)
+    try:
+        yield client
+    finally:
+        client.client.disconnect()
+        client.client.loop_stop()
 
 
 @asynccontextmanager
@@ -149,23 +152,35 @@ async def running(settings: Settings) -> AsyncIterator[Part]:
     """A gateway at work inside the test."""
     part = await make_part(settings, "gateway", role="gateway")
     work = asyncio.create_task(app.run(part))
-    yield part
-    part.stopping.set()
-    await asyncio.wait_for(work, 10)
-    await close_part(part)
+    try:
+        yield part
+        part.stopping.set()
+        await asyncio.wait_for(work, 10)
+    finally:
+        work.cancel()
+        await asyncio.wait([work])
+        await close_part(part)
 
 
-async def collect(bus: NatsBus, consumer: Consumer, count: int) -> list[Frame]:
-    """Exactly count messages of a durable, acknowledged; fails after 10 s."""
+async def collect(
+    bus: NatsBus, consumer: Consumer, count: int, *, weight: Callable[[Frame], int] = lambda _: 1
+) -> list[Frame]:
+    """Exactly count messages of a durable (or as many as weigh count), acknowledged; fails after 10 s."""
     puller = await bus.puller(consumer)
     frames: list[Frame] = []
+    found = [Frame("", b"", 0, 0)]
     async with asyncio.timeout(10):
-        while len(frames) < count:
-            found = await puller.fetch(100, 0.5)
+        while sum(map(weight, frames)) < count or found:
+            found = await puller.fetch(100, 0.2)
             await puller.ack(found)
             frames += found
-    assert len(frames) == count, [frame.subject for frame in frames]
+    assert sum(map(weight, frames)) == count, [frame.subject for frame in frames]
     return frames
+
+
+def rows(frame: Frame) -> int:
+    """Number of readings in a READINGS message."""
+    return int(unpack_readings(frame.data).num_rows)
 
 
 async def until(condition: Callable[[], Awaitable[bool] | bool], limit_s: float = 10) -> None:
