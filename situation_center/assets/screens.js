@@ -50,10 +50,10 @@
   const shown = () => [...rows.values()].filter(visible).sort((a, b) => rank(a) - rank(b));
 
   function drawQueue() {
-    if (!byId('queue')) return;
+    const count = byId('queue-count'); // there before the grid, which loads its code first
+    if (!count) return;
     window.dash_clientside.set_props('queue', { rowData: shown() });
-    const count = byId('queue-count');
-    if (count) count.textContent = String(rows.size);
+    write(count, rows.size);
   }
 
   const gridApi = (id) => { try { return window.dash_ag_grid.getApi(id); } catch { return null; } };
@@ -90,7 +90,7 @@
   /** The queue has come onto the page, with rows of the server; rows of the push are newer. */
   function openQueue(id, initial) {
     if (!complete) takeAll(initial ?? []);
-    else setTimeout(drawQueue, 0);
+    else drawQueue();
     setTimeout(markSelected, 300);
     return none();
   }
@@ -367,6 +367,8 @@
     awaited = true;
     requestAnimationFrame(() => { awaited = false; window.dash_clientside.citynet.tick?.(); });
   }
+
+  cells.NoRows = ({ text }) => e('span', { className: 'muted' }, text);
 
   cells.ObjectState = ({ value }) => e('span', { className: 'prio' },
     e('i', { className: `sev sev-${value}`, 'aria-hidden': true }), e('span', null, words().severity_short?.[value] ?? value));

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update
+import dash_mantine_components as dmc
+from dash import ALL, Input, Output, callback, ctx, html, no_update
 
 from citynet import access
 from citynet.access import Actor
@@ -63,7 +64,7 @@ def _card_panel(who: Actor) -> html.Section:
     scroll = html.Div(parts, id="card", tabIndex=0, role="region", **attrs(aria_label=say(language, "card.title")))
     body: list[Any] = [scroll]
     if access.allowed(who, "incident.comment"):
-        text = dcc.Input(id="comment-text", className="field", placeholder=hint, maxLength=2000, value="")
+        text = dmc.TextInput(id="comment-text", placeholder=hint, size="sm", value="", **attrs(aria_label=hint))
         send = html.Button(say(language, "card.send"), id="comment-send", n_clicks=0)
         body.append(html.Div([text, send], className="comment pad-small", id="comment-box", hidden=True))
     return html.Section(body, className="panel card-panel")
@@ -76,9 +77,8 @@ def _card_panel(who: Actor) -> html.Section:
     Output("card-plot-box", "hidden"),
     Input("shown", "data"),
     Input("card-refresh", "data"),
-    State("card-upper", "id"),
 )
-async def _show(shown: dict[str, Any] | None, _: int | None, __: str) -> Any:
+async def _show(shown: dict[str, Any] | None, _: int | None) -> Any:
     who = viewer()
     if not shown:
         return card.nothing(who.language), None, no_update, True
@@ -133,4 +133,4 @@ async def _open_related(clicks: list[int | None]) -> Any:
 
 
 in_browser("showPane", *[Input(f"pane-{p}", "n_clicks") for p in PANES])
-in_browser("showCommentBox", Input("shown", "data"), State("card-upper", "id"))
+in_browser("showCommentBox", Input("shown", "data"))

@@ -57,7 +57,8 @@ def _history(found: ObjectCard, language: str) -> html.Section:
         id="history-series", data=options, value=first, allowDeselect=False, w=240, size="xs", **attrs(aria_label=label)
     )
     ranges = [{"label": say(language, f"service.range_{r}"), "value": r} for r in object_view.RANGES]
-    length = dcc.RadioItems(ranges, "24h", id="history-range", className="choice", inline=True)
+    range_label = attrs(aria_label=say(language, "service.range"))
+    length = dmc.SegmentedControl(id="history-range", data=ranges, value="24h", size="xs", **range_label)
     tools = html.Div([choice, length], className="queue-tools")
     return panel(say(language, "object.history"), charts.graph(None, label, id="history-plot", tall=True), tools=tools)
 

@@ -12,7 +12,7 @@ from situation_center import views
 from situation_center.desk import desk, viewer
 from situation_center.screens import register
 from situation_center.screens.parts.browser import attrs
-from situation_center.screens.parts.failures import FAILURES, REFUSALS
+from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
 from situation_center.screens.parts.marks import empty, panel
 from situation_center.views.rows import PartRow, Pipeline, QuarantineRow
 from situation_center.wording import count, date_time, integer, number, say, word
@@ -138,7 +138,6 @@ def _rows(rows: list[QuarantineRow], language: str) -> list[dict[str, Any]]:
             "detail": row["detail"],
             "subject": row["subject"],
             "size": row["size"],
-            "payload": row["payload"],
         }
         for row in rows
     ]
@@ -162,7 +161,8 @@ def _grid(rows: list[QuarantineRow], language: str) -> dag.AgGrid:
             "rowHeight": 30,
             "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
             "suppressCellFocus": True,
-            "overlayNoRowsTemplate": f"<span>{say(language, 'pipeline.quarantine_empty')}</span>",
+            "noRowsOverlayComponent": "NoRows",
+            "noRowsOverlayComponentParams": {"text": say(language, "pipeline.quarantine_empty")},
             "animateRows": False,
         },
         style={"height": "100%"},
@@ -181,14 +181,19 @@ def hex_lines(data: bytes) -> str:
 
 @callback(Output("quarantine-bytes", "children"), Input("quarantine", "selectedRows"), prevent_initial_call=True)
 async def _bytes(rows: list[dict[str, Any]] | None) -> Any:
-    language = viewer().language
+    who = viewer()
+    language = who.language
     if not rows:
         return empty(say(language, "pipeline.choose"))
     row = rows[0]
+    try:
+        data = await views.quarantined_bytes(desk().db, who, int(row["id"]))
+    except (*REFUSALS, *FAILURES) as error:
+        return empty(explain(error, language))
     names = ("subject", "device", "reason", "detail")
     facts = [cell for n in names for cell in (html.Dt(say(language, f"pipeline.{n}")), html.Dd(row[n] or "—"))]
     size = [html.Dt(say(language, "pipeline.size")), html.Dd(count(language, "byte", row["size"]))]
-    text = html.Pre(hex_lines(row["payload"].encode("utf-8", "surrogateescape")), className="hex", tabIndex=0)
+    text = html.Pre(hex_lines(data), className="hex", tabIndex=0)
     return [html.Div(html.Dl([*facts, *size], className="passport"), className="pad"), text]
 
 

@@ -137,9 +137,8 @@ async def _refresh(_: int, name: str) -> Any:
     Output("object-plot", "figure"),
     Output("object-plot-box", "hidden"),
     Input("shown", "data"),
-    State("object-card", "id"),
 )
-async def _object(shown: dict[str, Any] | None, _: str) -> Any:
+async def _object(shown: dict[str, Any] | None) -> Any:
     who, place = viewer(), desk()
     if not shown or not shown["object_id"]:
         return empty(say(who.language, "service.choose")), no_update, True

@@ -8,6 +8,7 @@ from situation_center.views.objects import search as search
 from situation_center.views.people import assignees as assignees
 from situation_center.views.people import organisations as organisations
 from situation_center.views.pipeline import pipeline as pipeline
+from situation_center.views.quarantine import quarantined_bytes as quarantined_bytes
 from situation_center.views.queue import queue as queue
 from situation_center.views.service import service_page as service_page
 from situation_center.views.strip import strip as strip

@@ -207,7 +207,9 @@ async def _submit(who: Actor, dialog: Mapping[str, Any], fields: Mapping[str, An
 )
 async def _comment(clicks: int | None, text: str | None, shown: dict[str, Any] | None) -> Any:
     who = viewer()
-    if not clicks or not shown or not shown.get("incident_id"):
+    if not clicks:
+        return no_update, no_update
+    if not shown or not shown.get("incident_id"):
         return toast(say(who.language, "error.choose"), kind="error"), no_update
     try:
         db, incident_id = desk().db, int(shown["incident_id"])

@@ -6,8 +6,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import plotly.graph_objects as go
-from dash import dcc
+from dash import dcc, html
 
+from situation_center.screens.parts.browser import attrs
 from situation_center.views.rows import Points, SeriesRow
 from situation_center.wording import say, unit
 
@@ -121,8 +122,9 @@ def many(series: list[SeriesRow], points: list[Points], *, theme: str, language:
     return figure
 
 
-def graph(figure: go.Figure | None, label: str, *, tall: bool = False, **more: Any) -> dcc.Graph:
+def graph(figure: go.Figure | None, label: str, *, tall: bool = False, **more: Any) -> html.Figure:
     """A plot with a name for those who do not see it."""
     given = {"figure": figure} if figure is not None else {}
-    box = dcc.Graph(config=CONFIG, className="plot tall" if tall else "plot", responsive=True, **given, **more)
-    return box
+    style = {"height": "320px" if tall else "180px"}
+    plot = dcc.Graph(config=CONFIG, style=style, responsive=True, **given, **more)
+    return html.Figure(plot, role="img", className="plot", **attrs(aria_label=label))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, dcc, html, no_update
+from dash import Input, Output, State, callback, html, no_update
 
 from citynet.access import Actor
 from citynet.errors import BadInput, NotFound
@@ -58,8 +58,8 @@ def _asking(label: str, field: Any, *, language: str, send: str) -> html.Div:
     )
 
 
-def _text_field(name: str, hint: str = "") -> dcc.Textarea:
-    return dcc.Textarea(id={"field": name}, className="field", rows=4, maxLength=2000, placeholder=hint, value="")
+def _text_field(name: str, hint: str = "") -> Any:
+    return dmc.Textarea(id={"field": name}, autosize=True, minRows=4, maxRows=10, placeholder=hint, value="")
 
 
 def _select(name: str, options: list[dict[str, str]]) -> Any:

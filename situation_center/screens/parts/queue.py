@@ -3,9 +3,10 @@
 from typing import Any
 
 import dash_ag_grid as dag
+import dash_mantine_components as dmc
 from dash import Input, dcc, html
 
-from situation_center.screens.parts.browser import in_browser
+from situation_center.screens.parts.browser import attrs, in_browser
 from situation_center.wording import say
 
 
@@ -30,8 +31,9 @@ def columns(language: str) -> list[dict[str, Any]]:
 def _tools(language: str) -> html.Div:
     options = [{"label": say(language, f"queue.{c}"), "value": c} for c in ("all", "new", "mine")]
     hint = say(language, "queue.search_hint")
-    search = dcc.Input(id="queue-search", type="search", className="field", placeholder=hint, debounce=False, value="")
-    choice = dcc.RadioItems(options, "all", id="queue-filter", className="choice", inline=True)
+    search = dmc.TextInput(id="queue-search", placeholder=hint, size="xs", value="", **attrs(aria_label=hint))
+    label = attrs(aria_label=say(language, "queue.filter"))
+    choice = dmc.SegmentedControl(id="queue-filter", data=options, value="all", size="xs", **label)
     return html.Div([search, choice], className="queue-tools")
 
 
@@ -48,8 +50,8 @@ def layout(rows: list[dict[str, Any]], language: str) -> html.Section:
             "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
             "suppressCellFocus": True,
             "suppressMovableColumns": True,
-            "suppressNoRowsOverlay": False,
-            "overlayNoRowsTemplate": f"<span>{say(language, 'queue.empty')}</span>",
+            "noRowsOverlayComponent": "NoRows",
+            "noRowsOverlayComponentParams": {"text": say(language, "queue.empty")},
             "animateRows": False,
         },
         style={"height": "100%"},

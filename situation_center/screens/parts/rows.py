@@ -5,7 +5,7 @@ from typing import Any
 
 from citynet.access import Actor
 from situation_center.views.rows import QueueRow, Strip
-from situation_center.wording import count, milliseconds, number, say, span
+from situation_center.wording import integer, milliseconds, number, say, span
 
 FLOOD = 10
 RATE_LIMIT = 2
@@ -62,7 +62,7 @@ def strip_data(strip: Strip, language: str) -> dict[str, Any]:
         "strip-oldest": {"since": str(oldest)} if oldest else {"since": None, "text": nobody},
         "strip-lag": {"text": _lag(lag, language), "level": level(lag, LAG_WARN_S, LAG_BAD_S)},
         "strip-silent": {"text": silent, "level": level(strip["silent_share"], SILENT_WARN, SILENT_BAD)},
-        "strip-devices": say(language, "strip.of", n=count(language, "device", strip["devices"])),
+        "strip-devices": say(language, "strip.of", n=integer(language, strip["devices"])),
     }
     for priority in (1, 2, 3, 4):
         n = strip["unacknowledged"].get(priority, 0)

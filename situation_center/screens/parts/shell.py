@@ -20,6 +20,8 @@ from situation_center.screens.parts.failures import FAILURES
 from situation_center.screens.parts.marks import browser_words
 from situation_center.wording import say
 
+# Mantine's dark shades, from text to the deepest ground, in the greys of screens.css.
+DARK = ["dfe5ea", "c3ccd3", "9aa5af", "7d8993", "3f4952", "2b333a", "1b2025", "14181b", "0f1215", "0b0e10"]
 log = structlog.get_logger()
 STORES = ("selection", "shown", "key-press", "map-layers", "action", "toast", "dialog", "card-refresh", "page-refresh")
 
@@ -44,7 +46,12 @@ def layout() -> Any:
         ],
         id="shell",
     )
-    theme = {"fontFamily": "inherit", "defaultRadius": "xs", "primaryColor": "gray"}
+    theme = {
+        "fontFamily": "inherit",
+        "defaultRadius": 3,
+        "primaryColor": "gray",
+        "colors": {"dark": [f"#{grey}" for grey in DARK]},
+    }
     return dmc.MantineProvider(shell, forceColorScheme=who.theme, theme=theme)
 
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 import dash_ag_grid as dag
-from dash import Input, dcc, html
+import dash_mantine_components as dmc
+from dash import Input, html
 
-from situation_center.screens.parts.browser import in_browser
+from situation_center.screens.parts.browser import attrs, in_browser
 from situation_center.views.rows import TableRow
 from situation_center.wording import milliseconds, say, unit
 
@@ -53,7 +54,7 @@ def _columns(language: str, unit_: str) -> list[dict[str, Any]]:
 def objects(rows: list[TableRow], *, title: str, unit_: str, language: str) -> html.Section:
     """The table with its search."""
     hint = say(language, "service.search")
-    search = dcc.Input(id="table-search", type="search", className="field", placeholder=hint, value="")
+    search = dmc.TextInput(id="table-search", placeholder=hint, size="xs", value="", **attrs(aria_label=hint))
     grid = dag.AgGrid(
         id="table",
         className="grid",
@@ -65,7 +66,8 @@ def objects(rows: list[TableRow], *, title: str, unit_: str, language: str) -> h
             "rowHeight": 30,
             "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
             "suppressCellFocus": True,
-            "overlayNoRowsTemplate": f"<span>{say(language, 'queue.none_found')}</span>",
+            "noRowsOverlayComponent": "NoRows",
+            "noRowsOverlayComponentParams": {"text": say(language, "queue.none_found")},
             "animateRows": False,
         },
         style={"height": "100%"},
