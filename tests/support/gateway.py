@@ -174,7 +174,7 @@ async def collect(
             found = await puller.fetch(100, 0.2)
             await puller.ack(found)
             frames += found
-    assert sum(map(weight, frames)) == count, [frame.subject for frame in frames]
+    assert sum(map(weight, frames)) == count, [(frame.subject, frame.data[:200]) for frame in frames]
     return frames
 
 
