@@ -1,0 +1,117 @@
+"""Kill every process of a city under load: what was acknowledged is stored once, nothing else is."""
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from bench.city import KEYS, names, plant
+from citynet import db, embedded
+from citynet.settings import Settings
+from citynet.supervisor import City
+from simulators.load import Load, fleet
+
+pytestmark = pytest.mark.chaos
+# One round a process in every test run; `make chaos` sets more.
+ROUNDS = int(os.environ.get("CITYNET_CHAOS_ROUNDS", "1"))
+SEED = int(os.environ.get("CITYNET_CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
+VICTIMS = ("gateway", "ingest", "analytics", "nats", "postgres")
+MESSAGES, RATE_S, DEVICES = 3_000, 1_000, 50
+STORED_WITHIN_S = 90.0
+
+ROUND = count()
+Stored = dict[tuple[int, datetime], float]
+
+
+@pytest.fixture(scope="module")
+def city(server_home: Path) -> Iterator[City]:
+    """A city with its own servers. Frames in the hands of a killed part come again after 3 s instead of 30."""
+    settings = Settings(
+        home=server_home / "chaos",
+        postgres_port=embedded.free_port(),
+        nats_port=embedded.free_port(),
+        mqtt_port=embedded.free_port(),
+        ack_wait_s=3,
+    )
+    with City(settings, parts=("gateway", "ingest", "analytics")) as city:
+        yield city
+
+
+@pytest.fixture(scope="module")
+def series(city: City) -> dict[str, list[int]]:
+    """The load's devices and their series."""
+    return plant(city.settings, names(DEVICES))
+
+
+def stored(city: City, start: datetime) -> Stored:
+    """All readings of the round that began at start: its number is in the microseconds."""
+    query = "SELECT series_id, time, value FROM reading WHERE time >= %s"
+    with psycopg.connect(db.dsn(city.settings, "center")) as conn:
+        rows = conn.execute(query, [start]).fetchall()
+    return {(series, time): value for series, time, value in rows if time.microsecond == start.microsecond}
+
+
+def expected(series: dict[str, list[int]], load: Load, start: datetime) -> Stored:
+    """What the acknowledged messages say; see simulators.load.fleet."""
+    devices, rows = list(series), {}
+    for number, acknowledged in enumerate(load.acked):
+        turn, device = divmod(number, len(devices))
+        for one in series[devices[device]] if acknowledged else ():
+            rows[one, start + timedelta(seconds=turn)] = float(turn % 50)
+    return rows
+
+
+def publish(city: City, load: Load, kill_after_s: float, victim: str) -> None:
+    """Publish everything, kill the victim in the middle, let the supervisor revive it."""
+    work = threading.Thread(target=load.run, kwargs={"limit_s": STORED_WITHIN_S})
+    work.start()
+    kill_at, killed = time.monotonic() + kill_after_s, False
+    while work.is_alive():
+        if not killed and time.monotonic() >= kill_at:
+            city.children[victim].process.send_signal(signal.SIGKILL)
+            killed = True
+        city.watch()
+        work.join(0.05)
+    assert killed
+
+
+def wait_until_stored(city: City, want: Stored, start: datetime) -> Stored:
+    until = time.monotonic() + STORED_WITHIN_S
+    have: Stored = {}
+    while len(have) < len(want) and time.monotonic() < until:
+        city.watch()
+        try:
+            have = stored(city, start)
+        except psycopg.OperationalError:
+            continue
+    return have
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_what_was_acknowledged_is_stored_once(
+    city: City, series: dict[str, list[int]], victim: str, number: int
+) -> None:
+    chance = random.Random(f"{SEED}-{victim}-{number}")
+    # The last minute: every reading is live. The milliseconds number the rounds, so that no key repeats.
+    start = datetime.now(UTC).replace(microsecond=1000 * next(ROUND)) - timedelta(seconds=MESSAGES // DEVICES)
+    messages = fleet(list(series), messages=MESSAGES, moments=1, keys=KEYS, start=start)
+    load = Load(city.settings, messages, client_id=f"load-{victim}", rate_s=RATE_S)
+    publish(city, load, chance.uniform(0.3, MESSAGES / RATE_S * 0.8), victim)
+    want = expected(series, load, start)
+    have = wait_until_stored(city, want, start)
+    lost, doubled = want.keys() - have.keys(), have.keys() - want.keys()
+    wrong = [key for key in want.keys() & have.keys() if want[key] != have[key]]
+    print(
+        f"seed {SEED} {victim}: acknowledged {len(want)}, stored {len(have)}, lost {len(lost)}, doubled {len(doubled)}"
+    )
+    assert (len(lost), len(doubled), len(wrong)) == (0, 0, 0)
+    assert load.acked_count == MESSAGES
