@@ -60,7 +60,7 @@ def add(
 @app.command()
 def link(
     login: Login = "admin",
-    create: Annotated[bool, typer.Option(help="Create the account `admin` where there is none.")] = False,
+    create: Annotated[bool, typer.Option(help="Create the account `admin` where there is none.")] = True,
     demo: Annotated[bool, typer.Option(help="Also create the demo's people (secrets/demo_accounts.txt).")] = False,
 ) -> None:
     """Print a one-time sign-in link, good for 30 minutes."""

@@ -59,3 +59,11 @@ SELECT %(hash)s, account_id, %(label)s, %(expires)s FROM account WHERE login = %
 -- api_key: who holds it.
 SELECT a.* FROM api_key k JOIN account a USING (account_id)
 WHERE k.key_hash = %s AND a.active AND (k.expires IS NULL OR k.expires > now())
+
+-- take_outbox: the oldest messages for the bus; gone with the commit, back again when the broker does not take them.
+DELETE FROM outbox WHERE outbox_id IN (
+  SELECT outbox_id FROM outbox WHERE subject <> %(notice)s ORDER BY outbox_id LIMIT %(batch)s) RETURNING *
+
+-- take_notices: changes of incidents that the reactions have not heard of.
+DELETE FROM outbox WHERE outbox_id IN (
+  SELECT outbox_id FROM outbox WHERE subject = %(notice)s ORDER BY outbox_id LIMIT %(batch)s) RETURNING *
