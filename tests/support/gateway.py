@@ -154,8 +154,7 @@ async def running(settings: Settings) -> AsyncIterator[Part]:
     work = asyncio.create_task(app.run(part))
     try:
         yield part
-        part.stopping.set()
-        await asyncio.wait_for(work, 10)
+        assert not work.done(), work.exception()
     finally:
         work.cancel()
         await asyncio.wait([work])
