@@ -4,10 +4,11 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psycopg
@@ -22,6 +23,7 @@ from citynet.settings import Settings
 
 log = structlog.get_logger()
 RETRY_S = 0.5
+LOCK_CHECK_S = 1.0
 
 
 @dataclass
@@ -56,7 +58,7 @@ class Part:
             await asyncio.sleep(1)
 
 
-Body = Callable[[Part], Awaitable[None]]
+Body = Callable[[Part], Coroutine[Any, Any, None]]
 
 
 async def open_part(name: str, settings: Settings, *, role: str) -> Part:
@@ -102,9 +104,29 @@ async def _single_active(part: Part, body: Body) -> None:
         part.active = True
         log.info("active", part=part.name, at=datetime.now(UTC).isoformat(timespec="seconds"))
         try:
-            await body(part)
+            await _while_locked(lock, body(part))
         finally:
             part.active = False
+
+
+async def _while_locked(lock: psycopg.AsyncConnection[Any], body: Coroutine[Any, Any, None]) -> None:
+    """Run body, but end it when the connection that holds the lock is gone: a standby is active by then."""
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(LOCK_CHECK_S)
+            await lock.execute("SELECT 1")
+
+    tasks = [asyncio.create_task(body), asyncio.create_task(watch())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
 
 
 async def _body_with_retries(part: Part, body: Body, *, single: bool) -> None:
@@ -113,8 +135,12 @@ async def _body_with_retries(part: Part, body: Body, *, single: bool) -> None:
             await (_single_active(part, body) if single else body(part))
         except (Unavailable, psycopg.OperationalError, OSError) as error:
             part.counters["interruptions"] += 1
-            log.warning("interrupted, trying again", part=part.name, error=str(error).splitlines()[0])
+            log.warning("interrupted, trying again", part=part.name, error=_first_line(error))
             await asyncio.sleep(RETRY_S)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 async def run_part(name: str, settings: Settings, body: Body, *, role: str, single: bool = True) -> None:
