@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from analytics.columns import Array, Floats, Ints, grown, pack, unpack
+from analytics.columns import NEVER, SECOND_US, Array, Floats, Ints, grown, pack, unpack
 from analytics.detectors import DETECTORS, Scored
 from analytics.ew import EwMoments
 from analytics.hours import WEEK_HOURS, LocalHours
@@ -15,50 +15,55 @@ LEVELS = WEEK_HOURS + DAY_HOURS  # rows of the profile: hours of the week, then 
 MEMORY_VISITS = np.concatenate([np.full(WEEK_HOURS, 6.0), np.full(DAY_HOURS, 30.0)])  # weeks, days
 OVERALL_VISITS = 336.0  # hours
 CLIP = 3.0  # Huber: a value pulls no more than this many scales
-CLIP_AFTER = 8  # samples of a level before its scale can be trusted to clip
+CLIP_AFTER_SAMPLES, CLIP_AFTER_VISITS = 8, 3.0  # whichever is less: then the scale can be trusted to clip
 GAUSS = 1.2533141373155  # standard deviation of a normal law over its mean absolute deviation
-SMALLEST_WEIGHT = 1 / 64  # series faster than this many a visit count as this many
+SMALLEST_WEIGHT = 1 / 64  # float16 still adds it; faster series weigh as if slower
+PAUSE_US = 2 * 3_600 * SECOND_US  # after a longer gap the expected interval is the weight
 WARM_UP_VISITS = 24.0
 SCORE_MAX = 99.0
+HOUR_US = 3_600 * SECOND_US
 VALUE_MAX = 1e30  # float32 and squares hold it
 BAND = 3.0
 FLOOR_RELATIVE, FLOOR_OVERALL, FLOOR_ABSOLUTE = 0.01, 0.05, 1e-6
 
 
 class Level:
-    """Mean, scale and evidence of some cells of the profile, gathered for one row each."""
+    """Mean, scale and evidence (in visits) of some cells of the profile, gathered for one row each."""
 
     def __init__(self, detector: "EwZ", level: Ints, rows: Ints) -> None:
         at = (level, rows)
         self.mean = detector.mean[at].astype(np.float64)
         self.scale = detector.scale[at].astype(np.float64)
-        self.count = detector.count[at]
-        self.visits = np.minimum(self.count * detector.weight[rows], MEMORY_VISITS[level])
+        self.visits = detector.visits[at].astype(np.float64)
 
 
 @DETECTORS.register("ew_z")
 class EwZ:
     """A float32 profile of 168 hours of the week and 24 hours of the day, and a float64 overall level, a series.
 
-    A visit is one hour's worth of samples; weight is the share of a visit that one sample is. An hour of the week with
-    few visits leans on its neighbours and on the same hour of other days, and its band is wider by their disagreement.
+    A visit is one hour's worth of values: a value weighs the share of an hour since the one before it, so that hourly
+    history and live minutes of one series count alike. An hour of the week with few visits leans on its neighbours and
+    on the same hour of other days, and its band is wider by their disagreement.
     """
 
     def __init__(self, hours: LocalHours) -> None:
         self._hours = hours
-        self.weight: Floats = np.empty(0)
+        self._usual_weight: Floats = np.empty(0)
         self.mean: npt.NDArray[np.float32] = np.empty((LEVELS, 0), np.float32)
         self.scale: npt.NDArray[np.float32] = np.empty((LEVELS, 0), np.float32)
-        self.count: npt.NDArray[np.uint16] = np.empty((LEVELS, 0), np.uint16)
+        self.visits: npt.NDArray[np.float16] = np.empty((LEVELS, 0), np.float16)
+        self.seen: Ints = np.empty(0, np.int64)
+        self.evidence: Floats = np.empty(0)
         self.overall = EwMoments()
         self._touched = np.zeros(LEVELS, np.bool_)
 
     def resize(self, interval_s: Floats) -> None:
         """See Detector."""
         size = len(interval_s)
-        self.weight = np.clip(interval_s / 3600.0, SMALLEST_WEIGHT, 1.0)
+        self._usual_weight = np.clip(interval_s / 3600.0, SMALLEST_WEIGHT, 1.0)
         self.mean, self.scale = grown(self.mean, size, 0.0), grown(self.scale, size, 0.0)
-        self.count = grown(self.count, size, 0)
+        self.visits, self.seen = grown(self.visits, size, 0.0), grown(self.seen, size, NEVER)
+        self.evidence = grown(self.evidence, size, 0.0)
         self.overall.resize(size)
 
     def score(self, rows: Ints, time_us: Ints, value: Floats) -> Scored:
@@ -79,7 +84,7 @@ class EwZ:
         disagreement = np.where(slot.visits > 0, (1 - trust) * np.abs(slot.mean - prior), 0.0)
         floor = FLOOR_RELATIVE * np.maximum(np.abs(expected), np.abs(overall)) + FLOOR_OVERALL * spread
         scale = np.maximum(np.sqrt(variance) + disagreement, np.maximum(floor, FLOOR_ABSOLUTE))
-        warm = (self.overall.count[rows] * self.weight[rows] >= WARM_UP_VISITS) & (day.visits > 0)
+        warm = (self.evidence[rows] >= WARM_UP_VISITS) & (day.visits > 0)
         return np.where(warm, expected, np.nan), scale
 
     def _prior(self, rows: Ints, hour: Ints, day: Level) -> Floats:
@@ -94,25 +99,33 @@ class EwZ:
     def learn(self, rows: Ints, time_us: Ints, value: Floats) -> None:
         """See Detector."""
         hour, value = self._hours.of(time_us), np.clip(value, -VALUE_MAX, VALUE_MAX)
-        self._learn_level(rows, hour, value)
-        self._learn_level(rows, WEEK_HOURS + hour % DAY_HOURS, value)
-        memory = np.minimum(self.overall.count[rows] + 1, OVERALL_VISITS / self.weight[rows])
+        weight = self._weight(rows, time_us)
+        self._learn_level(rows, hour, value=value, weight=weight)
+        self._learn_level(rows, WEEK_HOURS + hour % DAY_HOURS, value=value, weight=weight)
+        evidence = self.evidence[rows] + weight
         usual, spread = self.overall.mean[rows], np.sqrt(self.overall.var[rows])
-        reach = np.where(self.overall.count[rows] >= CLIP_AFTER, 2 * CLIP * (spread + 0.1 * np.abs(usual)), np.inf)
-        self.overall.update(rows, np.clip(value, usual - reach, usual + reach), 1.0 / memory)
+        reach = np.where(self.overall.count[rows] >= CLIP_AFTER_SAMPLES, 6 * spread + 0.3 * np.abs(usual), np.inf)
+        gain = weight / np.minimum(evidence, OVERALL_VISITS)
+        self.overall.update(rows, np.clip(value, usual - reach, usual + reach), gain)
+        self.evidence[rows], self.seen[rows] = evidence, time_us
 
-    def _learn_level(self, rows: Ints, level: Ints, value: Floats) -> None:
-        at = (level, rows)
-        mean, scale, count = self.mean[at].astype(np.float64), self.scale[at].astype(np.float64), self.count[at]
-        memory = MEMORY_VISITS[level] / self.weight[rows]
-        floor = FLOOR_RELATIVE * np.abs(mean) + FLOOR_ABSOLUTE
-        reach = np.where(count >= CLIP_AFTER, CLIP * np.maximum(scale, floor), np.inf)
-        step = np.clip(value - mean, -reach, reach)
-        known = count > 0
-        self.mean[at] = np.where(known, mean + step / np.minimum(count + 1.0, memory), value)
-        gain = 1.0 / np.clip(count, 1.0, memory)
-        self.scale[at] = np.where(known, scale + gain * (GAUSS * np.abs(step) - scale), 0.0)
-        self.count[at] = np.minimum(count.astype(np.int64) + 1, 65_535)
+    def _weight(self, rows: Ints, time_us: Ints) -> Floats:
+        apart = np.abs(time_us - self.seen[rows])
+        known = (apart > 0) & (apart <= PAUSE_US)
+        share = np.clip(apart / HOUR_US, SMALLEST_WEIGHT, 1.0)
+        return np.where(known, share, self._usual_weight[rows])
+
+    def _learn_level(self, rows: Ints, level: Ints, *, value: Floats, weight: Floats) -> None:
+        at, cell = (level, rows), Level(self, level, rows)
+        floor = FLOOR_RELATIVE * np.abs(cell.mean) + FLOOR_ABSOLUTE
+        trusted = cell.visits >= np.minimum(CLIP_AFTER_SAMPLES * weight, CLIP_AFTER_VISITS)
+        reach = np.where(trusted, CLIP * np.maximum(cell.scale, floor), np.inf)
+        step = np.clip(value - cell.mean, -reach, reach)
+        known, memory = cell.visits > 0, MEMORY_VISITS[level]
+        self.mean[at] = np.where(known, cell.mean + step * weight / np.minimum(cell.visits + weight, memory), value)
+        gain = weight / np.clip(cell.visits, weight, memory)
+        self.scale[at] = np.where(known, cell.scale + gain * (GAUSS * np.abs(step) - cell.scale), 0.0)
+        self.visits[at] = np.minimum(cell.visits + weight, memory)
         self._touched[level] = True
 
     def changed(self) -> dict[str, bytes]:
@@ -121,21 +134,22 @@ class EwZ:
         self._touched[:] = False
         chunks = {f"level/{level}": pack(self._cells(level)) for level in levels}
         overall = {"mean": self.overall.mean, "var": self.overall.var, "count": self.overall.count}
-        return {**chunks, "overall": pack(overall)}
+        return {**chunks, "overall": pack(overall), "rows": pack({"seen": self.seen, "evidence": self.evidence})}
 
     def _cells(self, level: int) -> dict[str, Array]:
-        return {"mean": self.mean[level], "scale": self.scale[level], "count": self.count[level]}
+        return {"mean": self.mean[level], "scale": self.scale[level], "visits": self.visits[level]}
 
     def load(self, chunks: Mapping[str, bytes]) -> None:
         """See Detector."""
         for name, body in chunks.items():
             kind, _, level = name.partition("/")
             for column, known in unpack(body).items():
-                target = getattr(self.overall, column) if kind == "overall" else getattr(self, column)[int(level)]
-                target[: len(known)] = known
+                target = getattr(self.overall if kind == "overall" else self, column)
+                (target[int(level)] if kind == "level" else target)[: len(known)] = known
 
     @property
     def nbytes(self) -> int:
         """See Detector."""
         overall = self.overall.mean.nbytes + self.overall.var.nbytes + self.overall.count.nbytes
-        return self.mean.nbytes + self.scale.nbytes + self.count.nbytes + overall
+        rows = self.seen.nbytes + self.evidence.nbytes
+        return self.mean.nbytes + self.scale.nbytes + self.visits.nbytes + overall + rows
