@@ -79,7 +79,7 @@ def up(
         if demo:
             _demo(city, speed)
         typer.echo(f"\n  Screens:  {city.web_url}")
-        typer.echo(f"  Sign in once with:  {city.account_link()}")
+        typer.echo(f"  Sign in once with:  {city.account_link(demo=demo)}")
         typer.echo(f"  MQTT for devices:  {city.settings.mqtt_host}:{city.settings.mqtt_port}")
         typer.echo("  Stop with Ctrl-C; everything is kept.\n")
         city.run_until(lambda: bool(stopping))

@@ -231,9 +231,9 @@ class City:
         async with bus.connected(self.settings, "admin") as admin:
             await admin.publish("changes.clock", b"{}")
 
-    def account_link(self, login: str = "admin") -> str:
-        """A one-time sign-in address for an account."""
-        words = [sys.executable, "-m", "citynet.cli", "account", "link", login]
+    def account_link(self, login: str = "admin", *, demo: bool = False) -> str:
+        """A one-time sign-in address for an account; with demo, the people of the demo exist afterwards."""
+        words = [sys.executable, "-m", "citynet.cli", "account", "link", login, *(["--demo"] if demo else [])]
         done = subprocess.run(words, env=environment(self.settings), capture_output=True, text=True)
         if done.returncode:
             raise ConfigError(f"no sign-in link: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
