@@ -56,6 +56,20 @@
     write(count, rows.size);
   }
 
+  /** On a phone a grid keeps the columns that fit. */
+  const NARROW_PX = 900;
+  function fitColumns(id, hidden) {
+    const narrow = window.innerWidth < NARROW_PX;
+    const wait = setInterval(() => {
+      const api = gridApi(id);
+      if (!api && byId('page')) return;
+      clearInterval(wait);
+      api?.setColumnsVisible(hidden, !narrow);
+    }, 100);
+    setTimeout(() => clearInterval(wait), 5000);
+    return none();
+  }
+
   const gridApi = (id) => { try { return window.dash_ag_grid.getApi(id); } catch { return null; } };
 
   /** A push of the server: see screens/parts/feed.py. */
@@ -92,7 +106,7 @@
     if (!complete) takeAll(initial ?? []);
     else drawQueue();
     setTimeout(markSelected, 300);
-    return none();
+    return fitColumns('queue', ['state']);
   }
 
   function put(id, value) {
@@ -325,6 +339,8 @@
     return none();
   }
 
+  function openTable() { return fitColumns('table', ['time']); }
+
   function filterTable(text) {
     gridApi('table')?.setGridOption('quickFilterText', text ?? '');
     return none();
@@ -333,7 +349,7 @@
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.screens = {
     follow, takeAll, openQueue, chosenInQueue, selectionChanged, filterQueue, pressed, showToast, reload, markPage, showPane,
-    chosenInTable, filterTable, chooseLayers, showCommentBox,
+    chosenInTable, filterTable, openTable, chooseLayers, showCommentBox,
   };
 
   // --- cells --------------------------------------------------------------------------------------------------------
@@ -348,7 +364,7 @@
 
   cells.Incident = ({ data }) => e('div', { className: 'two' },
     e('div', { className: 'one-line strong' }, name(data, 'title'), data.count > 1 ? e('span', { className: 'times', title: words().count }, `×${data.count}`) : null),
-    e('div', { className: 'one-line muted' }, name(data, 'place')));
+    e('div', { className: 'one-line muted' }, e('span', { className: 'narrow-only' }, `${words().state?.[data.state] ?? data.state} · `), name(data, 'place')));
 
   cells.State = ({ data }) => e('div', { className: 'two' },
     e('div', { className: 'one-line' }, e('i', { className: data.condition_active ? 'dot on' : 'dot', 'aria-hidden': true }), words().state?.[data.state] ?? data.state),

@@ -69,7 +69,7 @@ def _right(found: ObjectCard, who: Actor) -> list[Any]:
     body = orders if orders is not None else html.P(say(language, "card.no_commands"), className="muted")
     shown = object_view.incidents(found["incidents"], language, zone)
     return [
-        panel(say(language, "object.commands"), html.Div(body, className="card")),
+        panel(say(language, "object.commands"), html.Div(body, className="card bare")),
         panel(say(language, "object.incidents"), html.Div(shown, className="pad")),
     ]
 

@@ -157,7 +157,7 @@ def command_state(row: CommandRow, language: str, zone: ZoneInfo) -> html.Div:
     """Never better than reality: confirmed only when telemetry has shown the effect."""
     args = ", ".join(f"{number(language, v)}" if isinstance(v, float | int) else str(v) for v in row["args"].values())
     title = named(row, "title", language) + (f" {args}" if args else "")
-    said = say(language, "card.requested", time=clock_time(row["requested"], zone), who=row["requested_by"])
+    said = say(language, "card.requested", time=clock_time(row["requested"], zone), who=_who(row["requested_by"]))
     state = html.Span(
         say(language, f"command_state.{row['state']}"), className="strong", **attrs(data_command_state=row["state"])
     )

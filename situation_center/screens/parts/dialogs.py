@@ -12,7 +12,7 @@ from situation_center import views
 from situation_center.desk import desk, viewer
 from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
 from situation_center.views.rows import ArgumentRow, PossibleCommand
-from situation_center.wording import say, texts, unit
+from situation_center.wording import say, texts, unit, word
 
 KEYS = ("J", "K", "A", "T", "C", "/", "Esc", "?")
 
@@ -20,7 +20,9 @@ KEYS = ("J", "K", "A", "T", "C", "/", "Esc", "?")
 def window(language: str) -> Any:
     """The window itself, closed."""
     close = {"aria-label": say(language, "card.cancel")}
-    return dmc.Modal(id="modal", centered=True, size="md", closeButtonProps=close)
+    return dmc.Modal(
+        id="modal", centered=True, size="md", closeButtonProps=close, overlayProps={"backgroundOpacity": 0.4}
+    )
 
 
 async def possible_command(who: Actor, object_id: int, action: str) -> PossibleCommand:
@@ -108,7 +110,7 @@ async def _command(who: Actor, dialog: Mapping[str, Any]) -> html.Div:
 
 
 def _argument(argument: ArgumentRow, language: str) -> Any:
-    title = argument["title_ru" if language == "ru" else "title_en"] or say(language, "card.argument")
+    title = argument["title_ru" if language == "ru" else "title_en"] or word(language, "argument", argument["name"])
     limits = {k: argument[k] for k in ("min", "max") if argument[k] is not None}
     label = f"{title}, {unit(language, argument['unit'])}" if argument["unit"] else title
     return dmc.NumberInput(

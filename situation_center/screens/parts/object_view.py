@@ -48,9 +48,8 @@ def values(series: list[SeriesRow], language: str, zone: ZoneInfo) -> Any:
     """The newest value of every series."""
     if not series:
         return html.P(say(language, "object.no_values"), className="muted")
-    head = html.Tr(
-        [html.Th(say(language, f"object.{c}"), scope="col") for c in ("quantity", "value", "time", "quality")]
-    )
+    looks = {"quantity": "", "value": "num", "time": "num", "quality": ""}
+    head = html.Tr([html.Th(say(language, f"object.{c}"), scope="col", className=look) for c, look in looks.items()])
     rows = [
         html.Tr(
             [

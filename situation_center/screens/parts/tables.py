@@ -76,4 +76,5 @@ def objects(rows: list[TableRow], *, title: str, unit_: str, language: str) -> h
     return html.Section([head, grid], className="panel table-panel")
 
 
+in_browser("openTable", Input("table", "id"))
 in_browser("filterTable", Input("table-search", "value"))
