@@ -1,17 +1,78 @@
-"""A fleet for measurements: air stations written to the registry of a running city, and their series."""
+"""A city for measurements: its own servers and parts, a fleet of air stations, clean tables before each run."""
 
 import asyncio
-from collections.abc import Sequence
+import os
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
-from citynet import db
+import psycopg
+
+from citynet import db, embedded
 from citynet.catalog import catalog
 from citynet.model import DeviceSpec, Proposal, ProposalRequest
 from citynet.settings import Settings
+from citynet.supervisor import City
 from situation_center import registry_write
 
+PARTS = ("gateway", "ingest", "analytics", "worker")
 PROFILE = "air-station"
 KEYS = ("pm25", "pm10", "no2", "temperature", "humidity")
 OBJECTS = 500  # objects in one proposal
+TICKS_S = os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def running(parts: tuple[str, ...] = PARTS) -> Iterator[City]:
+    """A city in a temporary home that the unprivileged user of PostgreSQL can reach, with default durability."""
+    with tempfile.TemporaryDirectory(prefix="citynet-bench-") as folder:
+        Path(folder).chmod(0o755)
+        settings = Settings(
+            home=Path(folder) / "city",
+            postgres_port=embedded.free_port(),
+            nats_port=embedded.free_port(),
+            mqtt_port=embedded.free_port(),
+            web_port=embedded.free_port(),
+        )
+        with City(settings, parts=parts) as city:
+            yield city
+
+
+@contextmanager
+def paused(city: City, parts: Sequence[str] = PARTS) -> Iterator[None]:
+    """Stop the parts for a while, so that a competitor has the machine for itself."""
+    processes = [city.children[name].process for name in parts]
+    for process in processes:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGCONT)
+
+
+def clean(city: City) -> None:
+    """Empty tables and nothing left to write from before, the same for every competitor."""
+    with psycopg.connect(db.dsn(city.settings, "owner"), autocommit=True) as owner:
+        owner.execute("TRUNCATE reading, newest")
+    with psycopg.connect(city.postgres.admin_url, autocommit=True) as admin:
+        admin.execute("CHECKPOINT")
+
+
+def cpu_s(city: City) -> dict[str, float]:
+    """CPU seconds used so far by each child and all processes of its group."""
+    groups = {child.process.pid: name for name, child in city.children.items()}
+    used = dict.fromkeys(groups.values(), 0.0)
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has just ended
+            continue
+        if int(fields[2]) in groups:
+            used[groups[int(fields[2])]] += (int(fields[11]) + int(fields[12])) / TICKS_S
+    return used
 
 
 def names(count: int) -> list[str]:
@@ -21,17 +82,17 @@ def names(count: int) -> list[str]:
 
 def plant(settings: Settings, devices: Sequence[str]) -> dict[str, list[int]]:
     """Register devices; gives the series of each for KEYS, in their order."""
-    return asyncio.run(_plant(settings, devices))
+    asyncio.run(_plant(settings, devices))
+    return series(db.dsn(settings, "center"))
 
 
-async def _plant(settings: Settings, devices: Sequence[str]) -> dict[str, list[int]]:
+async def _plant(settings: Settings, devices: Sequence[str]) -> None:
     center = await db.Database(db.dsn(settings, "center")).open()
     try:
         await registry_write.seed_catalog(center, catalog())
         for start in range(0, len(devices), OBJECTS):
             proposals = [_proposal(device) for device in devices[start : start + OBJECTS]]
             await registry_write.apply(center, ProposalRequest("bench", proposals), catalog())
-        return await _series(center, devices)
     finally:
         await center.close()
 
@@ -43,11 +104,14 @@ def _proposal(device: str) -> Proposal:
     )
 
 
-async def _series(center: db.Database, devices: Sequence[str]) -> dict[str, list[int]]:
-    rows = await center.rows(
-        "SELECT d.attributes->>'external_id' AS device, s.quantity, s.channel, s.series_id FROM series s"
-        " JOIN device_point p ON p.object_id = s.object_id JOIN object_now d ON d.object_id = p.device_id"
-    )
-    known = {(row["device"], row["quantity"], row["channel"]): int(row["series_id"]) for row in rows}
+def series(url: str) -> dict[str, list[int]]:
+    """The series of each air station for KEYS, in their order."""
+    with psycopg.connect(url) as conn:
+        rows = conn.execute(
+            "SELECT d.attributes->>'external_id', s.quantity, s.channel, s.series_id FROM series s"
+            " JOIN device_point p ON p.object_id = s.object_id JOIN object_now d ON d.object_id = p.device_id"
+        ).fetchall()
+    known = {(device, quantity, channel): int(number) for device, quantity, channel, number in rows}
     places = [catalog().profiles[PROFILE].map[key] for key in KEYS]
-    return {device: [known[device, place.quantity, place.channel] for place in places] for device in devices}
+    devices = dict.fromkeys(device for device, _, _, _ in rows)
+    return {device: [known[device, place.quantity, place.channel] for place in places] for device in sorted(devices)}

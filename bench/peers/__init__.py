@@ -1,0 +1,1 @@
+"""What others would write: honest, working, without tricks against them."""
