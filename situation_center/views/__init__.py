@@ -3,12 +3,13 @@
 from situation_center.views.card import card as card
 from situation_center.views.card import command_row as command_row
 from situation_center.views.objects import object_card as object_card
-from situation_center.views.objects import points as points
 from situation_center.views.objects import search as search
-from situation_center.views.people import assignees as assignees
-from situation_center.views.people import organisations as organisations
 from situation_center.views.pipeline import pipeline as pipeline
-from situation_center.views.quarantine import quarantined_bytes as quarantined_bytes
+from situation_center.views.pipeline import quarantined_bytes as quarantined_bytes
+from situation_center.views.queue import assignees as assignees
+from situation_center.views.queue import find as find
+from situation_center.views.queue import organisations as organisations
 from situation_center.views.queue import queue as queue
+from situation_center.views.series import points as points
 from situation_center.views.service import service_page as service_page
 from situation_center.views.strip import strip as strip

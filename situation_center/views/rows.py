@@ -331,3 +331,12 @@ class Pipeline(TypedDict):
     quarantine: list[QuarantineRow]
     series: int
     newest_received: datetime | None
+
+
+class AccountRow(TypedDict):
+    """A person whom work can be given to."""
+
+    account_id: int
+    login: str
+    title: str
+    role: str

@@ -1,0 +1,69 @@
+"""Commands in the read models: what was ordered, what could be."""
+
+import uuid
+from typing import Any, cast
+
+from citynet.access import Actor, allowed
+from citynet.db import Row
+from situation_center import command_rows
+from situation_center.commands import GROUP_FREE
+from situation_center.store import Center
+from situation_center.targets import Target, targets
+from situation_center.views.base import SQL, scope
+from situation_center.views.rows import ArgumentRow, CommandRow, PossibleCommand
+
+LIMIT = 50
+
+
+async def ordered(
+    db: Center,
+    actor: Actor,
+    *,
+    incident_id: int | None = None,
+    objects: list[int] | None = None,
+    command_id: uuid.UUID | None = None,
+) -> list[CommandRow]:
+    """Commands of an incident, of objects, or one alone; empty without the right command.read."""
+    if not allowed(actor, "command.read"):
+        return []
+    given = {"incident_id": incident_id, "objects": objects or [], "command_id": command_id, "limit": LIMIT}
+    return [_command(row) for row in await db.rows(SQL["commands"], given | scope(actor))]
+
+
+def _command(row: Row) -> CommandRow:
+    specs = row.pop("specs") or []
+    spec: dict[str, Any] = next((s for s in specs if s["name"] == row["action"]), {})
+    titles = {"title_ru": spec.get("title_ru", row["action"]), "title_en": spec.get("title_en", row["action"])}
+    return cast(CommandRow, {**row, **titles})
+
+
+async def possible(db: Center, actor: Actor, objects: list[int]) -> list[PossibleCommand]:
+    """Command buttons of objects: their own devices', else one for all their children together."""
+    found = targets(await db.rows(command_rows.SQL["devices"], {"ids": objects}))
+    names = {row["object_id"]: row for row in await db.rows(SQL["names"], {"ids": objects})}
+    buttons: list[PossibleCommand] = []
+    for object_id in objects:
+        own = [target for target in found if target.object_id == object_id]
+        children = [target for target in found if target.row["parent_id"] == object_id]
+        if object_id in names and allowed(actor, "command.request", names[object_id]):
+            buttons += _buttons(names[object_id], own or children)
+    return buttons
+
+
+def _buttons(place: Row, found: list[Target]) -> list[PossibleCommand]:
+    specs = {spec.name: spec for target in found for spec in target.profile.command}
+    able = {name: sum(target.spec(name) is not None for target in found) for name in specs}
+    return [
+        PossibleCommand(
+            object_id=place["object_id"],
+            object_ru=place["name_ru"],
+            object_en=place["name_en"],
+            action=name,
+            title_ru=spec.title_ru,
+            title_en=spec.title_en,
+            dangerous=spec.dangerous or able[name] > GROUP_FREE,
+            targets=able[name],
+            args=[cast(ArgumentRow, argument.model_dump()) for argument in spec.arg],
+        )
+        for name, spec in specs.items()
+    ]

@@ -1,0 +1,65 @@
+"""Series in the read models: newest values, windows, steps."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from citynet.access import Actor, allowed, require
+from citynet.db import Row
+from citynet.errors import BadInput, NotFound
+from situation_center.store import Center
+from situation_center.views.base import SQL, quantity
+from situation_center.views.rows import Points, SeriesRow
+
+POINTS_MAX = 10_000
+
+
+def series_row(row: Row, *, low: float | None = None, high: float | None = None) -> SeriesRow:
+    """A series with its words."""
+    said = quantity(row["quantity"], row["unit"])
+    names = ("series_id", "object_id", "object_ru", "object_en", "quantity", "unit", "time", "value", "quality")
+    given: dict[str, Any] = {name: row[name] for name in names}
+    words = {"title_ru": said.name_ru, "title_en": said.name_en}
+    return cast(SeriesRow, {**given, **words, "low": low, "high": high})
+
+
+async def newest(db: Center, *, objects: Sequence[int] = (), series: Sequence[int] = ()) -> list[SeriesRow]:
+    """Series of objects, or named ones. The caller has asked for the right to read the objects."""
+    rows = await db.rows(SQL["series"], {"objects": list(objects), "series": list(series)})
+    return [series_row(row) for row in rows]
+
+
+async def points(
+    db: Center, actor: Actor, series_id: int, *, since: datetime, until: datetime, limit: int = 1000
+) -> Points:
+    """Readings of a series in [since, until); more than limit become means over equal steps. Needs reading.read.
+
+    Raises NotFound, BadInput (naive or reversed times, limit outside 1..10000).
+    """
+    if since.tzinfo is None or until.tzinfo is None or until <= since:
+        raise BadInput("bad_window", "since comes before until, both with a zone")
+    if not 1 <= limit <= POINTS_MAX:
+        raise BadInput("bad_limit", f"limit is 1 to {POINTS_MAX}")
+    place = await db.row(SQL["series_place"], [series_id])
+    require(actor, "reading.read")
+    if place is None or not allowed(actor, "reading.read", place):
+        raise NotFound(f"no series {series_id}")
+    given = {"id": series_id, "since": since, "until": until}
+    counted = await db.row(SQL["count_points"], given | {"limit": limit + 1})
+    if counted and counted["n"] <= limit:
+        return _points(series_id, await db.rows(SQL["points"], given), step_s=0)
+    step_s = max(1, math.ceil((until - since).total_seconds() / limit))
+    return (await steps(db, [series_id], since=since, until=until, step_s=step_s))[series_id]
+
+
+async def steps(db: Center, ids: Sequence[int], *, since: datetime, until: datetime, step_s: int) -> dict[int, Points]:
+    """Means over equal steps, of many series at once. The caller has asked for the right to read them."""
+    given = {"ids": list(ids), "since": since, "until": until, "step_s": step_s}
+    rows = await db.rows(SQL["steps"], given)
+    return {i: _points(i, [row for row in rows if row["series_id"] == i], step_s=step_s) for i in ids}
+
+
+def _points(series_id: int, rows: list[Row], *, step_s: int) -> Points:
+    times, values = [row["time"] for row in rows], [row["value"] for row in rows]
+    return Points(series_id=series_id, time=times, value=values, step_s=step_s)

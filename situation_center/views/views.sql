@@ -1,0 +1,166 @@
+-- strip_incidents: open incidents by priority and state, oldest un-acknowledged, new ones of the last 10 minutes.
+SELECT priority, count(*) AS open, count(*) FILTER (WHERE state = 'new') AS unacknowledged,
+  min(opened) FILTER (WHERE state = 'new') AS oldest
+FROM incident WHERE state IN ('new', 'acknowledged', 'dispatched', 'in_progress', 'restored')
+  AND (%(services)s::text[] = '{}' OR service IS NULL OR service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR zone_ids = '{}' OR zone_ids && %(zones)s::int[])
+GROUP BY priority
+
+-- strip_clock: city time, its speed, new incidents of the last 10 minutes, age of the newest stored value.
+WITH city AS (
+  SELECT coalesce((SELECT origin + (clock_timestamp() - wall_origin) * speed FROM city_clock), clock_timestamp()) AS now,
+         coalesce((SELECT speed FROM city_clock), 1.0) AS speed)
+SELECT city.now, city.speed,
+  (SELECT count(*) FROM incident WHERE opened > city.now - interval '10 minutes'
+     AND (%(services)s::text[] = '{}' OR service IS NULL OR service = ANY(%(services)s))
+     AND (%(zones)s::int[] = '{}' OR zone_ids = '{}' OR zone_ids && %(zones)s::int[])) AS rate,
+  extract(epoch FROM city.now - (SELECT max(received) FROM newest))::float8 / city.speed AS lag_s
+FROM city
+
+-- strip_devices: points with a device, and those that have been silent for too long.
+SELECT count(*) AS devices, count(c.object_id) AS silent
+FROM device_point dp JOIN object_now o ON o.object_id = dp.object_id
+LEFT JOIN (SELECT DISTINCT object_id FROM condition WHERE state = 'active' AND signal = 'nodata') c
+  ON c.object_id = dp.object_id
+WHERE dp.valid_to = 'infinity'
+  AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
+
+-- queue: incidents as rows of the queue.
+SELECT i.incident_id, i.uid::text AS uid, i.type, i.priority, i.severity, i.state, i.condition_active, i.title_ru,
+  i.title_en, coalesce(o.name_ru, '') AS place_ru, coalesce(o.name_en, '') AS place_en, i.service, i.object_id, o.lon,
+  o.lat, i.owner_id, a.login AS owner, i.org_id, g.name_ru AS org_ru, g.name_en AS org_en, i.opened, i.acknowledged,
+  i.deadline, i.deadline_kind, i.opened AS deadline_start, i.count, i.version, i.change
+FROM incident i LEFT JOIN object_now o USING (object_id) LEFT JOIN object_now g ON g.object_id = i.org_id
+LEFT JOIN account a ON a.account_id = i.owner_id
+WHERE (%(services)s::text[] = '{}' OR i.service IS NULL OR i.service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR i.zone_ids = '{}' OR i.zone_ids && %(zones)s::int[])
+  AND (%(service)s::text IS NULL OR i.service = %(service)s)
+  AND (%(states)s::text[] IS NULL OR i.state = ANY(%(states)s))
+  AND (%(id)s::bigint IS NULL OR i.incident_id = %(id)s)
+  AND (%(object_id)s::int IS NULL OR i.object_id = %(object_id)s OR EXISTS (
+    SELECT FROM incident_condition ic JOIN condition c USING (condition_id)
+    WHERE ic.incident_id = i.incident_id AND c.object_id = %(object_id)s))
+  AND (%(text)s::text = '' OR strpos(lower(concat_ws(' ', i.title_ru, i.title_en, o.name_ru, o.name_en)), %(text)s) > 0)
+ORDER BY CASE WHEN i.state IN ('new', 'acknowledged', 'dispatched', 'in_progress', 'restored') THEN i.priority ELSE 9 END,
+  i.deadline NULLS LAST, i.incident_id DESC LIMIT %(limit)s
+
+-- incident_text: what the card says above all.
+SELECT why_ru, why_en, action_ru, action_en, merged_into FROM incident WHERE incident_id = %s
+
+-- conditions: what is inside an incident, the worst and newest first.
+SELECT c.condition_id, c.rule_id, c.rule_version, coalesce(r.body->>'text', '') AS rule_text, c.signal, c.severity,
+  c.state, c.object_id, coalesce(o.name_ru, '') AS object_ru, coalesce(o.name_en, '') AS object_en, c.opened, c.returned,
+  c.count, c.value, c.peak, c.low, c.high, c.score, c.series_id, c.why_ru, c.why_en, ic.merged_by
+FROM incident_condition ic JOIN condition c USING (condition_id)
+LEFT JOIN object_now o ON o.object_id = c.object_id
+LEFT JOIN rule r ON r.rule_id = c.rule_id AND r.version = c.rule_version
+WHERE ic.incident_id = %(id)s
+ORDER BY c.state, ic.merged_by <> '', array_position('{critical,high,medium,low}', c.severity), c.condition_id LIMIT %(limit)s
+
+-- log: history of an incident, newest first.
+SELECT log_id, at, actor, action, text, detail FROM incident_log WHERE incident_id = %(id)s
+ORDER BY log_id DESC LIMIT %(limit)s
+
+-- undoable: the last step of a person that can still be taken back.
+SELECT 1 FROM incident_log l JOIN incident i USING (incident_id)
+WHERE l.incident_id = %(id)s AND l.actor = %(actor)s AND l.action IN ('acknowledge', 'take')
+  AND (l.detail->>'version')::int = i.version
+  AND (l.detail->>'wall')::timestamptz > clock_timestamp() - make_interval(secs => %(undo_s)s)
+
+-- commands: commands of an incident, of an object, or one alone; newest first.
+SELECT c.command_id::text AS command_id, c.object_id, coalesce(o.name_ru, '') AS object_ru,
+  coalesce(o.name_en, '') AS object_en, c.action, c.args, c.state, c.requested_by, c.requested, c.deadline, c.finished,
+  c.detail, c.incident_id, c.group_id::text AS group_id, c.version, c.change, p.body->'command' AS specs
+FROM command c JOIN object_now o ON o.object_id = c.object_id
+LEFT JOIN object_now d ON d.object_id = c.device_id
+LEFT JOIN LATERAL (SELECT body FROM profile WHERE name = d.attributes->>'profile' ORDER BY version DESC LIMIT 1) p ON true
+WHERE (c.incident_id = %(incident_id)s OR c.object_id = ANY(%(objects)s) OR c.command_id = %(command_id)s)
+  AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
+ORDER BY c.requested DESC, c.command_id DESC LIMIT %(limit)s
+
+-- near_devices: an object, its children, and what shares its parent.
+SELECT object_id FROM object_now
+WHERE object_id = %(object_id)s OR (%(parent_id)s::int IS NOT NULL AND parent_id = %(parent_id)s AND class <> %(class)s)
+
+-- object: an object with its parent and organisation.
+SELECT o.object_id, o.uid::text AS uid, o.key, o.class AS class_, o.name_ru, o.name_en, o.service, o.parent_id,
+  p.name_ru AS parent_ru, p.name_en AS parent_en, g.name_ru AS org_ru, g.name_en AS org_en, o.lon, o.lat, o.zone_ids, o.org_id
+FROM object_now o LEFT JOIN object_now p ON p.object_id = o.parent_id LEFT JOIN object_now g ON g.object_id = o.org_id
+WHERE o.object_id = %s
+
+-- series: series of objects with their newest values.
+SELECT s.series_id, s.object_id, o.name_ru AS object_ru, o.name_en AS object_en, s.quantity, s.unit,
+  n.time, n.value, n.quality
+FROM series s JOIN object_now o USING (object_id) LEFT JOIN newest n USING (series_id)
+WHERE s.object_id = ANY(%(objects)s) OR s.series_id = ANY(%(series)s) ORDER BY s.series_id
+
+-- series_place: whose series it is, for the right to read it.
+SELECT s.series_id, o.service, o.zone_ids, o.org_id FROM series s JOIN object_now o USING (object_id) WHERE s.series_id = %s
+
+-- count_points: how many readings a window has, at most one more than asked for.
+SELECT count(*) AS n FROM (SELECT 1 FROM reading WHERE series_id = %(id)s AND time >= %(since)s AND time < %(until)s
+  LIMIT %(limit)s) t
+
+-- points: readings of a window.
+SELECT time, value FROM reading_newest WHERE series_id = %(id)s AND time >= %(since)s AND time < %(until)s ORDER BY time
+
+-- steps: means over equal steps of a window, for many series at once.
+SELECT series_id, date_bin(make_interval(secs => %(step_s)s), time, %(since)s) AS time, avg(value) AS value
+FROM reading_newest WHERE series_id = ANY(%(ids)s) AND time >= %(since)s AND time < %(until)s
+GROUP BY 1, 2 ORDER BY 1, 2
+
+-- search: objects by name or key.
+SELECT object_id, key, class AS class_, name_ru, name_en, service, lon, lat FROM object_now
+WHERE class <> 'device' AND strpos(lower(concat_ws(' ', name_ru, name_en, key)), %(text)s) > 0
+  AND (%(services)s::text[] = '{}' OR service IS NULL OR service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR zone_ids = '{}' OR zone_ids && %(zones)s::int[])
+ORDER BY strpos(lower(name_ru), %(text)s) = 0, length(name_ru), key LIMIT %(limit)s
+
+-- organisations: whom work can be given to.
+SELECT object_id, key, class AS class_, name_ru, name_en, service, lon, lat FROM object_now
+WHERE class = 'organisation' ORDER BY name_ru
+
+-- accounts: people who may work.
+SELECT account_id, login, title, role, services, zone_ids FROM account WHERE active ORDER BY login
+
+-- service_values: newest values of a quantity in a service, with the worst active condition of each object.
+SELECT s.series_id, s.object_id, o.name_ru AS object_ru, o.name_en AS object_en, o.class, s.quantity, s.unit, n.time,
+  n.value, n.quality, coalesce(w.worst, 'normal') AS state
+FROM series s JOIN object_now o USING (object_id) LEFT JOIN newest n USING (series_id)
+LEFT JOIN LATERAL (
+  SELECT CASE WHEN bool_or(c.signal = 'nodata') AND bool_and(c.signal = 'nodata') THEN 'unknown' ELSE
+    ('{critical,high,medium,low}'::text[])[min(array_position('{critical,high,medium,low}', c.severity))
+      FILTER (WHERE c.signal <> 'nodata')] END AS worst
+  FROM condition c WHERE c.object_id = s.object_id AND c.state = 'active' HAVING count(*) > 0) w ON true
+WHERE o.service = %(service)s AND s.quantity = ANY(%(quantities)s)
+  AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
+ORDER BY o.key, s.series_id
+
+-- service_counts: objects of a service, and the silent ones.
+SELECT count(*) AS objects, count(*) FILTER (WHERE EXISTS (
+  SELECT FROM condition c WHERE c.object_id = o.object_id AND c.state = 'active' AND c.signal = 'nodata')) AS silent
+FROM object_now o WHERE o.service = %(service)s AND o.class <> 'device'
+  AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
+
+-- object_states: active conditions of objects, for their state on map and card.
+SELECT object_id, signal, severity FROM condition WHERE state = 'active'
+  AND (%(ids)s::int[] IS NULL OR object_id = ANY(%(ids)s))
+
+-- quarantine: the newest refused frames and rows.
+SELECT quarantine_id, at, stage, reason, detail, subject, external_id, length(payload) AS size,
+  substring(payload FOR 2000) AS payload
+FROM quarantine ORDER BY quarantine_id DESC LIMIT %(limit)s
+
+-- quarantined: one refused frame with its bytes.
+SELECT payload FROM quarantine WHERE quarantine_id = %s
+
+-- reasons: why frames and rows were refused in the last day.
+SELECT reason, count(*)::int AS n FROM quarantine WHERE at > now() - interval '24 hours' GROUP BY reason ORDER BY n DESC
+
+-- sizes: how much is kept.
+SELECT (SELECT count(*) FROM series)::int AS series, (SELECT max(received) FROM newest) AS newest_received
+
+-- names: what buttons and rights need of objects.
+SELECT object_id, name_ru, name_en, service, org_id, zone_ids FROM object_now WHERE object_id = ANY(%(ids)s)
