@@ -21,6 +21,7 @@ from citynet.settings import Settings
 # Part -> (function that runs it, database and broker role, whether only one process may be active).
 RUNNERS: dict[str, tuple[str, str, bool]] = {
     "gateway": ("gateway.app:run", "gateway", True),
+    "bridge": ("gateway.protocols.mqtt_bridge:run", "gateway", True),
     "ingest": ("ingest.app:run", "ingest", False),
     "analytics": ("analytics.app:run", "analytics", True),
     "worker": ("situation_center.worker:run", "center", True),
@@ -88,10 +89,13 @@ def up(
 
 
 def _demo(city: Any, speed: float) -> None:
+    from citynet.supervisor import Progress
+
     with psycopg.connect(db.dsn(city.settings, "owner")) as conn:
         row = conn.execute("SELECT speed FROM city_clock").fetchone()
     if row is None or row[0] != speed:
         city.set_clock(speed=speed)
+    city.progress = Progress(city.settings.home / "logs" / "simulate.log")
     city.start_part("simulate", command="simulate")
 
 

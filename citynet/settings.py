@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field("text", description="Log lines for people or for machines.")
     heartbeat: str = Field("", description="File that a part touches each second, for health checks; empty = none.")
     allow_private_webhooks: bool = Field(False, description="Let webhooks reach private addresses (tests, demo).")
+    bridge_url: SecretStr = Field(
+        SecretStr(""), description="Outside MQTT broker of a LoRaWAN network server, mqtt://user:password@host:1883."
+    )
     uplinks_max_bytes: int = Field(2_000_000_000, description="Limit of the stream UPLINKS, 60 % of the quota.")
     sync_always: bool = Field(False, description="Broker fsyncs each write: survives power loss, slower alone.")
     owner_password: SecretStr = Field(SecretStr(""), description="Password of citynet_owner; empty = from home.")

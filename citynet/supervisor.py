@@ -48,6 +48,25 @@ class Child:
     started: float = field(default_factory=time.monotonic)
 
 
+class Progress:
+    """Lines that a child writes for people, by their indent of two, as they come into its log."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self.read = log.stat().st_size if log.exists() else 0
+
+    def news(self) -> list[str]:
+        """Complete lines since the last call."""
+        if not self.log.exists() or self.log.stat().st_size <= self.read:
+            return []
+        with self.log.open("rb") as file:
+            file.seek(self.read)
+            text = file.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self.read += len(whole)
+        return [line for line in whole.decode(errors="replace").splitlines() if line.startswith("  ")]
+
+
 class City:
     """A city on this machine. With no outside database_url / nats_url it brings its own servers.
 
@@ -59,6 +78,7 @@ class City:
         self.postgres = embedded.Postgres(settings)
         self.nats = embedded.Nats(settings)
         self.children: dict[str, Child] = {}
+        self.progress: Progress | None = None
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> "City":
@@ -185,6 +205,8 @@ class City:
 
     def watch(self) -> None:
         """Restart children that died; says so. Waits longer each time one dies soon after its start."""
+        for line in self.progress.news() if self.progress else ():
+            self.say(line)
         for child in self.children.values():
             if child.process.poll() is None:
                 if time.monotonic() - child.started > 30:
