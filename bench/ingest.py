@@ -147,10 +147,10 @@ def ingest(quick: bool) -> Report:
             competitors[f"staged_{shape.name}"] = partial(bench.copied, shape, staged=True)
             competitors[f"plain_{shape.name}"] = partial(bench.copied, shape, staged=False)
         found = in_turn(competitors, rounds=rounds)
-    return _report(found, bench, shapes, rounds)
+    return _report(found, bench, shapes)
 
 
-def _report(found: dict[str, list[float]], bench: Bench, shapes: list[Shape], rounds: int) -> Report:
+def _report(found: dict[str, list[float]], bench: Bench, shapes: list[Shape]) -> Report:
     rate = medians(found)
     ratios = {f"over_copy_{shape.name}": rate[f"ours_{shape.name}"] / rate[f"staged_{shape.name}"] for shape in shapes}
     ratios |= {f"over_plain_{s.name}": rate[f"ours_{s.name}"] / rate[f"plain_{s.name}"] for s in shapes}
@@ -161,10 +161,10 @@ def _report(found: dict[str, list[float]], bench: Bench, shapes: list[Shape], ro
         for part in (*bench.city.parts, "nats", "postgres"):
             used = medians({part: [run[part] for run in bench.cpu_s[shape.name]]})[part]
             figures[f"{part}_{shape.name}_cpu_s_per_million_rows"] = used * 1e6 / shape.rows
-    return Report(ratios, figures, _conditions(bench, shapes, rounds))
+    return Report(ratios, figures, _conditions(bench, shapes, rounds=len(found["paho_insert"])))
 
 
-def _conditions(bench: Bench, shapes: list[Shape], rounds: int) -> dict[str, str | int | float | bool]:
+def _conditions(bench: Bench, shapes: list[Shape], *, rounds: int) -> dict[str, str | int | float | bool]:
     return {
         "measured": "first MQTT QoS 1 publish to commit of the last row; all rows counted afterwards",
         "on the same machine": f"load generator, NATS, PostgreSQL, {', '.join(bench.city.parts)}",

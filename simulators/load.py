@@ -51,7 +51,7 @@ def message(topic: str, payload: bytes) -> Message:
     return Message(bytes([PUBLISH_QOS1]) + length_bytes(len(name) + 2 + len(payload)) + name, payload)
 
 
-def telemetry(device: str, times: Sequence[float], keys: Sequence[str], value: float) -> Message:
+def telemetry(device: str, times: Sequence[float], keys: Sequence[str], *, value: float) -> Message:
     """A native uplink of one device: len(times) moments (epoch seconds) of all keys, all with one value."""
     values = ",".join(f'"{key}":{value!r}' for key in keys)
     moments = ",".join(f'{{"time":{time:.3f},"values":{{{values}}}}}' for time in times)
@@ -66,7 +66,7 @@ def fleet(
     for number in range(messages):
         turn, device = divmod(number, len(devices))
         first = start.timestamp() + turn * moments
-        made.append(telemetry(devices[device], [first + n for n in range(moments)], keys, float(turn % 50)))
+        made.append(telemetry(devices[device], [first + n for n in range(moments)], keys, value=float(turn % 50)))
     return made
 
 
