@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import structlog
 
@@ -13,7 +14,7 @@ from gateway import lenient
 from gateway.directory import NO_SERIES, Directory, Route
 from gateway.quarantine import notice
 from gateway.repeats import Repeats
-from gateway.wire import Answer, Parsed, Sample, device_id, protocols
+from gateway.wire import Answer, Bad, Parsed, Radio, Sample, device_id, protocols
 
 log = structlog.get_logger()
 KEYS_NAMED = 20
@@ -36,6 +37,15 @@ class Draft:
     answers: list[tuple[Frame, int, Answer]] = field(default_factory=list)  # with the device that gave it
     notices: list[Quarantined] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
+
+
+class At(NamedTuple):
+    """Where we are: a frame of a draft and the route of its device."""
+
+    draft: Draft
+    position: int
+    frame: Frame
+    route: Route
 
 
 @dataclass
@@ -82,38 +92,27 @@ class Decoder:
         # History may be handed in by anybody's back office, live frames only by the device's own road.
         if route.device.protocol != protocol and tokens[0] != "hist":
             raise BadInput("wrong_protocol", f"{protocol} instead of {route.device.protocol}")
-        parsed = speaks.parse(tokens, frame.data, self.limits)
-        self._take(draft, position, parsed, route)
+        self._take(At(draft, position, frame, route), speaks.parse(tokens, frame.data, self.limits))
 
-    def _take(self, draft: Draft, position: int, parsed: Parsed, route: Route) -> None:
-        frame, identifier = draft.frames[position], route.device.external_id
+    def _take(self, at: At, parsed: Parsed) -> None:
+        draft, identifier = at.draft, at.route.device.external_id
         if parsed.counted:
             draft.counters[parsed.counted] += 1
         if parsed.joined:
             self.repeats.forget(identifier)
-        if parsed.repeat is not None and self.repeats.seen(identifier, parsed.repeat, frame.seq):
+        if parsed.repeat is not None and self.repeats.seen(identifier, parsed.repeat, at.frame.seq):
             draft.counters["repeats"] += 1
             return
         if parsed.radio is not None:
-            self._radio(parsed, route)
+            parsed.samples.append(_radio(at.route, parsed.radio, parsed.bad))
         for sample in parsed.samples:
-            self._sample(draft, position, sample, route)
+            self._sample(at, sample)
         if parsed.bad:
-            self._bad(draft, frame, parsed, route)
-        draft.answers += [(frame, route.device.device_id, answer) for answer in parsed.answers]
+            self._bad(at, parsed.bad)
+        draft.answers += [(at.frame, at.route.device.device_id, answer) for answer in parsed.answers]
 
-    def _radio(self, parsed: Parsed, route: Route) -> None:
-        radio = parsed.radio
-        if radio is None:
-            return
-        if route.codec is None:
-            raise BadInput("no_codec", f"profile {route.device.profile}")
-        values, bad = lenient.numbers(route.codec.decode(radio.data, radio.f_port))
-        parsed.samples.append(Sample(radio.time, values))
-        parsed.bad += bad
-
-    def _sample(self, draft: Draft, position: int, sample: Sample, route: Route) -> None:
-        targets, count, waiting = route.targets, 0, []
+    def _sample(self, at: At, sample: Sample) -> None:
+        draft, targets, count, waiting = at.draft, at.route.targets, 0, []
         for key, value in sample.values.items():
             target = targets.get(key)
             if target is None:
@@ -125,24 +124,32 @@ class Decoder:
                 draft.value.append(value)
                 count += 1
         if count:
-            draft.frame.append(position)
+            draft.frame.append(at.position)
             draft.time.append(TIME_OF_ARRIVAL if sample.time is None else sample.time)
             draft.count.append(count)
         if waiting:
-            self._note(draft, draft.frames[position], "no_series", waiting)
+            self._note(at, "no_series", waiting)
 
-    def _bad(self, draft: Draft, frame: Frame, parsed: Parsed, route: Route) -> None:
+    def _bad(self, at: At, found: list[Bad]) -> None:
         """One notice a reason; what the profile does not map is only counted."""
         by_reason: dict[str, list[str]] = {}
-        for bad in parsed.bad:
-            if bad.key and bad.key not in route.targets:
-                draft.counters["unmapped"] += 1
+        for bad in found:
+            if bad.key and bad.key not in at.route.targets:
+                at.draft.counters["unmapped"] += 1
             else:
                 by_reason.setdefault(bad.reason, []).append(f"{bad.key} {bad.detail}".strip())
         for reason, things in by_reason.items():
-            self._note(draft, frame, reason, things)
+            self._note(at, reason, things)
 
-    def _note(self, draft: Draft, frame: Frame, reason: str, things: list[str]) -> None:
-        draft.counters["values_refused"] += len(things)
+    def _note(self, at: At, reason: str, things: list[str]) -> None:
+        at.draft.counters["values_refused"] += len(things)
         more = f" and {len(things) - KEYS_NAMED} more" if len(things) > KEYS_NAMED else ""
-        self._refuse(draft, frame, BadInput(reason, ", ".join(things[:KEYS_NAMED]) + more))
+        self._refuse(at.draft, at.frame, BadInput(reason, ", ".join(things[:KEYS_NAMED]) + more))
+
+
+def _radio(route: Route, radio: Radio, bad: list[Bad]) -> Sample:
+    if route.codec is None:
+        raise BadInput("no_codec", f"profile {route.device.profile}")
+    values, wrong = lenient.numbers(route.codec.decode(radio.data, radio.f_port))
+    bad += wrong
+    return Sample(radio.time, values)

@@ -11,7 +11,7 @@ SUBJECT = "dead.quarantine"
 PAYLOAD_KEPT_BYTES = 262_144
 IN_FLIGHT = 64
 
-# Every reason with what it means; docs/how-to/connect-a-device.md shows the table. Reasons never change their sense.
+# Every reason with what it means; docs/how-to/devices.md shows the table. Reasons never change their sense.
 REASONS = {
     "unknown_device": "no device of this identifier is registered",
     "unknown_protocol": "the subject names a protocol that is not installed",

@@ -50,7 +50,8 @@ class Side:
         port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
         self.client.connect_async(parts.hostname, port, keepalive=30)
 
-    def _connected(self, client: paho.Client, _: Any, __: Any, reason: Any, ___: Any) -> None:
+    def _connected(self, client: paho.Client, *told: Any) -> None:
+        _, _, reason, _ = told
         if reason.is_failure:
             log.warning("broker refused the bridge", side=self.name, reason=str(reason))
         else:
@@ -85,7 +86,7 @@ class Carrier:
             self._early.discard(mid)
         self._done(origin)
 
-    def _stored(self, _: paho.Client, __: Any, mid: int, ___: Any, ____: Any) -> None:
+    def _stored(self, _: paho.Client, __: Any, mid: int, *___: Any) -> None:
         with self._lock:
             origin = self._pending.pop(mid, None)
             if origin is None:

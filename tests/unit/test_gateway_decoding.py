@@ -1,12 +1,15 @@
 """Decoding and checking without a broker: what is kept, marked, refused, and with which reason."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import gateway
 from citynet.bus import Frame
 from citynet.clock import Clock
 from citynet.model import Quality, pack_readings, unpack_readings
@@ -259,13 +262,10 @@ def test_a_full_message_stays_below_its_limit() -> None:
 
 
 def test_every_reason_is_documented() -> None:
-    import re
-    from pathlib import Path
-
-    import gateway
-
     root = Path(gateway.__file__).parent
     text = "\n".join(path.read_text() for path in root.rglob("*.py") if path.name != "downlink.py")
     raised = set(re.findall(r'(?:BadInput|Bad)\(\s*"(\w+)"', text)) - {"unknown_action", "bad_argument"}
     raised -= {"bad_identifier", "out_of_field", "wrong_order"}  # on the way down: receipts, not quarantine
     assert raised <= set(REASONS), raised - set(REASONS)
+    page = (root.parent / "docs" / "how-to" / "devices.md").read_text()
+    assert [r for r, text in REASONS.items() if f"| `{r}` | {text} |" not in page] == []
