@@ -399,5 +399,10 @@
 
   cells.ObjectName = ({ data }) => e('a', { href: `/object/${data.id}`, className: 'quiet', onClick: go }, name(data, 'name'));
 
+  window.dashAgGridFunctions = window.dashAgGridFunctions || {};
+  /** A measured value of a table, as people of the page's language write it. */
+  window.dashAgGridFunctions.measured = (value) => (value === null || value === undefined ? '—'
+    : new Intl.NumberFormat(language(), { maximumSignificantDigits: 4 }).format(value));
+
   cells.Age = ({ value }) => (value ? e('span', { key: value, 'data-since': value, ref: show }) : e('span', { className: 'muted' }, '—'));
 })();

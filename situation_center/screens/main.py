@@ -21,7 +21,7 @@ from situation_center.screens.parts.rows import queue_row
 from situation_center.views.rows import Card
 from situation_center.wording import say
 
-PLOT_BEFORE = timedelta(hours=24)
+PLOT_BEFORE = timedelta(hours=6)
 PANES = ("queue", "map", "card")
 
 
@@ -101,7 +101,7 @@ async def _incident(who: Actor, incident_id: int) -> tuple[Any, Any, Any, bool]:
 
 
 async def _plot(who: Actor, found: Card) -> Any:
-    """The series of the incident from a day before it opened until now; None when there is none."""
+    """The series of the incident from some hours before it opened until now; None when there is none."""
     if not found["plot"]:
         return None
     place, series = desk(), found["plot"][0]

@@ -23,33 +23,44 @@ async def service(who: Actor, said: Mapping[str, str]) -> html.Div:
     """Left the plots and the table, right the map and what is wrong."""
     found = await views.service_page(desk().db, who, said["name"])
     language = who.language
-    head = html.Div(
-        [html.H1(named(found, "title", language)), _tally(found, language)], className="page-head", id="service-head"
-    )
+    head = html.Div()
     if not found["objects"]:
         return html.Div([head, empty(say(language, "service.no_objects"))], className="page")
     left = html.Div([*_plots(found, who), *_tables(found, language)], className="column")
-    right = html.Div([_map(found, who), _selected(who), _incidents(found, who)], className="column")
+    right = html.Div([_map(found, who), _incidents(found, who), _selected(who)], className="column")
     return html.Div(
-        [head, _kpis(found, language), left, right, dcc.Store(id="service-name", data=said["name"])],
+        [
+            head,
+            html.Dl(_kpis(found, language), className="kpis", id="service-kpis"),
+            left,
+            right,
+            dcc.Store(id="service-name", data=said["name"]),
+        ],
         className="page service",
         **attrs(data_follows="newest incidents conditions", data_pause="4000"),
     )
-
-
-def _tally(found: ServicePage, language: str) -> html.Div:
-    parts: list[Any] = [html.Span(count(language, "object", found["objects"]))]
-    parts.append(html.Span([f"{say(language, 'strip.silent').lower()}: ", html.B(str(found["silent"]))]))
-    parts += [html.Span([priority_mark(p), html.Span(f" × {n}")]) for p, n in sorted(found["open"].items()) if n]
-    return html.Div(parts, className="facts")
 
 
 def _panels(found: ServicePage, kind: str) -> list[Any]:
     return [p for p in found["panels"] if p["kind"] == kind]
 
 
-def _kpis(found: ServicePage, language: str) -> html.Dl:
-    return html.Dl([_kpi(p, language) for p in _panels(found, "kpi")], className="kpis", id="service-kpis")
+def _kpis(found: ServicePage, language: str) -> list[html.Div]:
+    """What the service counts, then how many objects are silent or in an incident."""
+    return [*(_kpi(p, language) for p in _panels(found, "kpi")), _silent(found, language), _open(found, language)]
+
+
+def _silent(found: ServicePage, language: str) -> html.Div:
+    label = html.Dt(say(language, "strip.silent"))
+    return html.Div(
+        [label, html.Dd(str(found["silent"])), html.P(count(language, "object", found["objects"]))], className="kpi"
+    )
+
+
+def _open(found: ServicePage, language: str) -> html.Div:
+    tally = [html.Span([priority_mark(p), f" {n}"], className="tally") for p, n in sorted(found["open"].items()) if n]
+    total = sum(found["open"].values())
+    return html.Div([html.Dt(say(language, "service.incidents")), html.Dd(str(total)), html.P(tally)], className="kpi")
 
 
 def _kpi(kpi: KpiPanel, language: str) -> html.Div:
@@ -60,10 +71,11 @@ def _kpi(kpi: KpiPanel, language: str) -> html.Div:
 
 
 def _plots(found: ServicePage, who: Actor) -> list[html.Section]:
+    states = {row["object_id"]: row["state"] for p in _panels(found, "table") for row in p["rows"]}
     return [
         panel(
             _with_unit(p, who.language),
-            charts.graph(_many(p, who), named(p, "title", who.language), id={"plot": i}, tall=i == 0),
+            charts.graph(_many(p, states, who), named(p, "title", who.language), id={"plot": i}, tall=True),
         )
         for i, p in enumerate(_panels(found, "series"))
     ]
@@ -74,8 +86,9 @@ def _with_unit(p: SeriesPanel, language: str) -> str:
     return f"{named(p, 'title', language)}, {written}" if written else named(p, "title", language)
 
 
-def _many(p: SeriesPanel, who: Actor) -> Any:
-    return charts.many(p["series"], p["points"], theme=who.theme, language=who.language, zone=desk().zone)
+def _many(p: SeriesPanel, states: Mapping[int, str], who: Actor) -> Any:
+    place, language = desk(), who.language
+    return charts.many(p["series"], p["points"], states=states, theme=who.theme, language=language, zone=place.zone)
 
 
 def _tables(found: ServicePage, language: str) -> list[html.Section]:
@@ -110,7 +123,6 @@ def _incidents(found: ServicePage, who: Actor) -> html.Section:
 
 
 @callback(
-    Output("service-head", "children"),
     Output("service-kpis", "children"),
     Output("service-incidents", "children"),
     Output("table", "rowData"),
@@ -128,8 +140,7 @@ async def _refresh(_: int, name: str) -> Any:
     language = who.language
     rows = tables.object_rows(_panels(found, "table")[0]["rows"]) if _panels(found, "table") else no_update
     incidents = object_view.incidents(found["incidents"], language, desk().zone)
-    head = [html.H1(named(found, "title", language)), _tally(found, language)]
-    return head, [_kpi(p, language) for p in _panels(found, "kpi")], incidents, rows
+    return _kpis(found, language), incidents, rows
 
 
 @callback(

@@ -1,6 +1,6 @@
 """Plots in the style of the house: grey lines, no decoration, the usual range as a band; nothing from outside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -34,6 +34,7 @@ TONES = {
     "light": ["#1d2429", "#5d6872", "#8b969f", "#7a5f3c", "#2f6073", "#5f4a70"],
 }
 DASHES = ["solid", "dash", "dot"]
+ABNORMAL = {"critical": "#d55e00", "high": "#e69f00", "medium": "#c9bc1f", "low": "#56b4e9"}
 CONFIG: Any = {"displayModeBar": False, "responsive": True, "displaylogo": False, "scrollZoom": False}
 
 
@@ -54,7 +55,7 @@ def frame(theme: str, language: str, *, title: str = "", legend: bool = False) -
         "xaxis": axis | {"showgrid": False, "tickformat": "%H:%M\n%d.%m" if language == "ru" else "%H:%M\n%d %b"},
         "yaxis": axis | {"nticks": 5, "rangemode": "normal"},
         "showlegend": legend,
-        "legend": {"orientation": "h", "y": -0.22, "x": 0},
+        "legend": {"orientation": "h", "y": -0.24, "x": 0, "yanchor": "top", "itemwidth": 30},
         "hovermode": "x unified" if not legend else "closest",
         "hoverlabel": {"bgcolor": "#232a30" if theme == "dark" else "#ffffff", "font": {"color": colour["line"]}},
         "uirevision": "keep",
@@ -111,20 +112,34 @@ def one(
     return figure
 
 
-def many(series: list[SeriesRow], points: list[Points], *, theme: str, language: str, zone: ZoneInfo) -> go.Figure:
-    """Several series of one quantity, told apart by name, tone and dash."""
+def many(
+    series: list[SeriesRow],
+    points: list[Points],
+    *,
+    states: Mapping[int, str],
+    theme: str,
+    language: str,
+    zone: ZoneInfo,
+) -> go.Figure:
+    """Several series of one quantity: grey, but in the colour of its severity where the object is not normal."""
     figure = go.Figure(layout=frame(theme, language, legend=True))
     tones = TONES[theme]
     for i, (row, values) in enumerate(zip(series, points, strict=True)):
-        name = row["object_ru" if language == "ru" else "object_en"]
-        look = {"color": tones[i % len(tones)], "dash": DASHES[i // len(tones) % len(DASHES)]}
-        figure.add_trace(_line(values, name, look, zone))
+        look: dict[str, Any] = {
+            "color": tones[i % len(tones)],
+            "dash": DASHES[i // len(tones) % len(DASHES)],
+            "width": 1.1,
+        }
+        state = states.get(row["object_id"], "normal")
+        if state in ABNORMAL:
+            look = {"color": ABNORMAL[state], "width": 2.4}
+        figure.add_trace(_line(values, row["object_ru" if language == "ru" else "object_en"], look, zone))
     return figure
 
 
 def graph(figure: go.Figure | None, label: str, *, tall: bool = False, **more: Any) -> html.Figure:
     """A plot with a name for those who do not see it."""
     given = {"figure": figure} if figure is not None else {}
-    style = {"height": "320px" if tall else "180px"}
+    style = {"height": "300px" if tall else "180px"}
     plot = dcc.Graph(config=CONFIG, style=style, responsive=True, **given, **more)
     return html.Figure(plot, role="img", className="plot", **attrs(aria_label=label))

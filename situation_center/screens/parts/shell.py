@@ -98,7 +98,12 @@ def _header_right(who: Actor) -> list[Any]:
         html.Div(states, className="light", title=say(language, "shell.connection"), role="status"),
         html.Button(other.upper(), id="switch-language", className="small", title=title, lang=other),
         html.Button(theme, id="switch-theme", className="small", title=say(language, "shell.theme")),
-        html.Div([who.login, html.Small(say(language, f"role.{who.role}"))], className="person"),
+        dcc.Link(
+            [who.login, html.Small(say(language, f"role.{who.role}"))],
+            href="/account",
+            className="person",
+            title=say(language, "account.title"),
+        ),
         html.Form(
             html.Button(say(language, "shell.sign_out"), type="submit", className="small"),
             action="/signin/out",

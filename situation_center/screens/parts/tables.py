@@ -34,8 +34,7 @@ def _columns(language: str, unit_: str) -> list[dict[str, Any]]:
     name = f"name_{language}"
     written = unit(language, unit_)
     value = say(language, "object.value") + (f", {written}" if written else "")
-    shape = "d3.format(',.4~r')(params.value)"
-    number = {"function": f"params.value == null ? '—' : {shape}"}
+    number = {"function": "measured(params.value)"}
     right = {"type": "rightAligned", "headerClass": "ag-right-aligned-header"}
     return [
         {
