@@ -14,6 +14,7 @@ from pathlib import Path
 from citynet import bus, db, embedded, registry
 from citynet.clock import Clock
 from citynet.db import Database, Row
+from citynet.errors import Unavailable
 from citynet.settings import Settings
 from citynet.supervisor import City
 from simulators.app import Plan, Simulator, city_clock
@@ -132,25 +133,23 @@ class Check:
         await asyncio.to_thread(self._city.set_clock)
         simulator = Simulator(self._settings, self._plan, await city_clock(self._settings), say=self._say)
         await simulator.register()
-        await self._add_webhook(database)
+        key = await asyncio.to_thread(orders.api_key, self._settings)
+        try:
+            self._receiver.secret = await orders.add_webhook(self._city.web_url, key, self._receiver.url)
+        except Unavailable as error:
+            self._say(f"  {error}")
         await self._backfill(simulator, database)
         await asyncio.to_thread(self._city.set_clock, speed=self._speed)
         clock = await city_clock(self._settings)
         simulator.set_clock(clock)
         self._say(f"  {self._seconds:.0f} s at {self._speed:.0f}x: {len(simulator.faults)} faults planned")
-        await self._live(simulator, database)
+        await self._live(simulator, database, key)
         await self._compare(simulator, database, clock)
 
     async def _watch(self) -> None:
         while True:
             await asyncio.to_thread(self._city.watch)
             await asyncio.sleep(0.5)
-
-    async def _add_webhook(self, database: Database) -> None:
-        async with database.transaction("part:check", action="webhook.add", object_=self._receiver.url) as conn:
-            await conn.execute(
-                "INSERT INTO webhook (url, secret) VALUES (%s, %s)", [self._receiver.url, self._receiver.secret]
-            )
 
     async def _backfill(self, simulator: Simulator, database: Database) -> None:
         began = time.monotonic()
@@ -159,13 +158,23 @@ class Check:
         stored = await tally.wait_for_rows(database, values, HISTORY_LIMIT_S)
         self._report.backfill_values, self._report.backfill_s = stored, round(time.monotonic() - began, 1)
         self._say(f"  {stored} of {values} history values stored in {self._report.backfill_s} s")
+        await self._learned()
+        self._say(f"  and learned by analytics after {time.monotonic() - began:.1f} s")
 
-    async def _live(self, simulator: Simulator, database: Database) -> None:
-        key = await asyncio.to_thread(orders.api_key, self._settings)
+    async def _learned(self) -> None:
+        """Waits until analytics has taken the whole history."""
+        async with bus.connected(self._settings, "admin") as client:
+            until = time.monotonic() + HISTORY_LIMIT_S
+            while time.monotonic() < until:
+                if not sum([await client.pending(consumer) for consumer in bus.ANALYTICS_HISTORY]):
+                    return
+                await asyncio.sleep(0.5)
+
+    async def _live(self, simulator: Simulator, database: Database, key: str) -> None:
         async with bus.connected(self._settings, "simulator") as client:
             await client.subscribe("live.newest", self._stored.on_newest)
             screen = asyncio.create_task(self._shown.follow(self._city.web_url, self._city.account_link))
-            commands = asyncio.create_task(self._order(simulator, database, key))
+            commands = asyncio.create_task(self._order(simulator, key))
             living = asyncio.create_task(simulator.live())
             await asyncio.sleep(self._seconds)
             simulator.stopping.set()
@@ -176,7 +185,7 @@ class Check:
                 if isinstance(result, Exception):
                     self._say(f"  {type(result).__name__}: {result}")
 
-    async def _order(self, simulator: Simulator, database: Database, key: str) -> None:
+    async def _order(self, simulator: Simulator, key: str) -> None:
         """Commands in the middle of the run: lamps of both protocols, a cabinet, a dead lamp, the leak's valve."""
         await asyncio.sleep(self._seconds * 0.55)
         await orders.send(self._city.web_url, key, _wanted(simulator))

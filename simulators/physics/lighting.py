@@ -24,7 +24,7 @@ def programme(t: Array) -> Array:
 class Lamps(Kind):
     """Lamps: level, power, energy. An order holds until the programme changes its level."""
 
-    interval_s, history_step_s = 300.0, 6 * 3600.0
+    interval_s, history_step_s = 300.0, 8 * 3600.0
 
     def __init__(self, world: World, until: float) -> None:
         super().__init__(world.devices["lamp"], world.seed, 41)

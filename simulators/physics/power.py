@@ -55,7 +55,7 @@ class PowerMeters(Kind):
 class FeederMeters(Kind):
     """Feeder bays: power, register, voltage, current, frequency, once a minute."""
 
-    interval_s, history_step_s = 60.0, 900.0
+    interval_s, history_step_s = 60.0, 1800.0
 
     def __init__(self, world: World, meters: PowerMeters) -> None:
         super().__init__(world.devices["feeder_meter"], world.seed, 22)

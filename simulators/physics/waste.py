@@ -27,7 +27,7 @@ ALARM_CEL = 70.0
 class Bins(Kind):
     """Bins: fill, temperature, tilt, battery. Above 70 degrees they report every 60 s."""
 
-    interval_s, history_step_s, digits = 300.0, 4 * 3600.0, 1
+    interval_s, history_step_s, digits = 300.0, 6 * 3600.0, 1
 
     def __init__(self, world: World, weather: Weather) -> None:
         super().__init__(world.devices["bin"], world.seed, 51)

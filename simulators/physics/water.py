@@ -119,7 +119,7 @@ class WaterMeters(Kind):
 class Inlets(Kind):
     """District inlets: flow = sum of the district's meters x (1 + losses) + leaks; pressure falls with flow."""
 
-    interval_s, history_step_s = 60.0, 600.0
+    interval_s, history_step_s = 60.0, 900.0
 
     def __init__(self, world: World, meters: WaterMeters, valves: Valves) -> None:
         super().__init__(world.devices["district_inlet"], world.seed, 13)

@@ -1,5 +1,6 @@
 """Commands of the check through the REST API, as a dispatcher's program would send them."""
 
+import base64
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -34,10 +35,24 @@ def api_key(settings: Settings, login: str = "admin") -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
+def _client(url: str, key: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=f"{url}/api/v1", headers={"authorization": f"Bearer {key}"}, timeout=20)
+
+
+async def add_webhook(url: str, key: str, target: str) -> bytes:
+    """Registers a receiver for all services; the secret of its signatures. Raises Unavailable."""
+    async with _client(url, key) as client:
+        answer = await client.post("/webhooks", json={"url": target})
+    if answer.status_code >= 300:
+        raise Unavailable(f"webhook: {answer.status_code} {answer.text[:200]}")
+    return base64.b64decode(str(answer.json()["secret"]).removeprefix("whsec_"))
+
+
 async def send(url: str, key: str, orders: list[Order]) -> list[str]:
-    """Posts the commands; the ids given. Raises Unavailable with the server's words."""
+    """Posts the commands; the ids given. Raises Unavailable with the server's words after the last one."""
     ids: list[str] = []
-    async with httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=20) as client:
+    refused: list[str] = []
+    async with _client(url, key) as client:
         for order in orders:
             body = {
                 "object": order.key,
@@ -46,8 +61,11 @@ async def send(url: str, key: str, orders: list[Order]) -> list[str]:
                 "idempotency_key": f"check-{order.key}-{order.action}",
                 "confirmed": True,
             }
-            answer = await client.post("/api/v1/commands", json=body)
+            answer = await client.post("/commands", json=body)
             if answer.status_code >= 300:
-                raise Unavailable(f"command {order.action} {order.key}: {answer.status_code} {answer.text[:200]}")
-            ids += [str(item) for item in answer.json()["commands"]]
+                refused.append(f"{order.action} {order.key}: {answer.status_code} {answer.text[:200]}")
+            else:
+                ids += [str(item) for item in answer.json()["commands"]]
+    if refused:
+        raise Unavailable(f"{len(refused)} commands refused, first: {refused[0]}")
     return ids
