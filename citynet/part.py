@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -143,6 +144,13 @@ def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
+def _say_what_waits() -> None:
+    """For SIGUSR1: every task of a part that seems stuck, and the line that it waits at."""
+    for task in asyncio.all_tasks():
+        task.print_stack(limit=6, file=sys.stdout)
+    sys.stdout.flush()
+
+
 async def run_part(name: str, settings: Settings, body: Body, *, role: str, single: bool = True) -> None:
     """Run a part until SIGTERM or SIGINT. body must return soon after part.stopping is set or on cancellation."""
     part = await open_part(name, settings, role=role)
@@ -150,6 +158,7 @@ async def run_part(name: str, settings: Settings, body: Body, *, role: str, sing
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, part.stopping.set)
+    loop.add_signal_handler(signal.SIGUSR1, _say_what_waits)
     statistics = asyncio.create_task(part._statistics())
     stop = asyncio.create_task(part.stopping.wait())
     try:
