@@ -67,3 +67,18 @@ DELETE FROM outbox WHERE outbox_id IN (
 -- take_notices: changes of incidents that the reactions have not heard of.
 DELETE FROM outbox WHERE outbox_id IN (
   SELECT outbox_id FROM outbox WHERE subject = %(notice)s ORDER BY outbox_id LIMIT %(batch)s) RETURNING *
+
+-- find_object: an object by id, UUID or key.
+SELECT object_id, service, org_id, zone_ids FROM object_now
+WHERE class <> 'device' AND (object_id = %(id)s OR uid = %(uid)s OR key = %(key)s)
+
+-- devices: devices with their points, by id.
+SELECT d.object_id AS device_id, d.attributes->>'external_id' AS external_id, d.attributes->>'protocol' AS protocol,
+  d.attributes->>'profile' AS profile, o.object_id, o.key AS object_key, d.service
+FROM object_now d LEFT JOIN device_point dp ON dp.device_id = d.object_id AND dp.valid_to = 'infinity'
+LEFT JOIN object_now o ON o.object_id = dp.object_id
+WHERE d.class = 'device' AND d.object_id > %(after)s
+  AND (%(external_id)s::text IS NULL OR d.key = 'device/' || %(external_id)s)
+  AND (%(services)s::text[] = '{}' OR d.service IS NULL OR d.service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR d.zone_ids = '{}' OR d.zone_ids && %(zones)s::int[])
+ORDER BY d.object_id LIMIT %(limit)s

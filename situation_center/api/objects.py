@@ -1,0 +1,97 @@
+"""Objects and devices of the city, services, and who I am."""
+
+import uuid
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Query
+from typing_extensions import TypedDict
+
+from citynet.access import Actor, allowed
+from citynet.errors import NotFound
+from situation_center import views
+from situation_center.api.doors import OwnsAccount, Place, ProblemRoute, ReadsRegistry
+from situation_center.store import SQL, Center
+from situation_center.views.base import scope
+from situation_center.views.rows import FoundObject, ObjectCard, ServicePage
+
+router = APIRouter(tags=["objects"], route_class=ProblemRoute)
+INT4_MAX = 2_147_483_647
+After = Annotated[int, Query(ge=0, le=INT4_MAX)]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+class Me(TypedDict):
+    """Who calls."""
+
+    login: str
+    role: str
+    services: list[str]
+    language: str
+
+
+class DeviceRow(TypedDict):
+    """A device with the point it measures now."""
+
+    device_id: int
+    external_id: str
+    protocol: str
+    profile: str
+    object_id: int | None
+    object_key: str | None
+    service: str | None
+
+
+async def object_id_of(db: Center, actor: Actor, ref: str) -> int:
+    """The id of an object given as number, UUID or natural key. Raises NotFound."""
+    number = int(ref) if ref.isdecimal() and len(ref) < 11 and int(ref) <= INT4_MAX else None
+    try:
+        uid = uuid.UUID(ref)
+    except ValueError:
+        uid = None
+    row = await db.row(SQL["find_object"], {"id": number, "uid": uid, "key": ref.replace("\0", "")})
+    if row is None or not allowed(actor, "registry.read", row):
+        raise NotFound(f"no object {ref[:200]}")
+    return int(row["object_id"])
+
+
+@router.get("/me")
+async def me(actor: OwnsAccount) -> Me:
+    """Who the session or key belongs to."""
+    return Me(login=actor.login, role=actor.role, services=sorted(actor.services), language=actor.language)
+
+
+@router.get("/objects")
+async def find_objects(
+    actor: ReadsRegistry, place: Place, text: Annotated[str, Query(max_length=200)], limit: Limit = 20
+) -> list[FoundObject]:
+    """Objects whose name or key contains the text."""
+    return await views.search(place.db, actor, text, limit=limit)
+
+
+@router.get("/objects/{ref:path}")
+async def one_object(ref: str, actor: ReadsRegistry, place: Place) -> ObjectCard:
+    """An object by id, UUID or key: newest values, possible commands, open incidents."""
+    return await views.object_card(place.db, actor, await object_id_of(place.db, actor, ref))
+
+
+@router.get("/devices")
+async def devices(actor: ReadsRegistry, place: Place, after: After = 0, limit: Limit = 100) -> list[DeviceRow]:
+    """Devices in order of their id; `after` is the last id of the page before."""
+    given = scope(actor) | {"after": after, "limit": limit, "external_id": None}
+    return cast(list[DeviceRow], await place.db.rows(SQL["devices"], given))
+
+
+@router.get("/devices/{external_id}")
+async def one_device(external_id: str, actor: ReadsRegistry, place: Place) -> DeviceRow:
+    """A device by the name it has on the wire."""
+    given = scope(actor) | {"after": 0, "limit": 1, "external_id": external_id.replace("\0", "")}
+    row = await place.db.row(SQL["devices"], given)
+    if row is None:
+        raise NotFound(f"no device {external_id[:200]}")
+    return cast(DeviceRow, row)
+
+
+@router.get("/services/{name}")
+async def one_service(name: str, actor: ReadsRegistry, place: Place) -> ServicePage:
+    """A city service: counts and panels."""
+    return await views.service_page(place.db, actor, name)
