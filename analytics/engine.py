@@ -54,6 +54,11 @@ def rounds(key: Ints, time_us: Ints) -> list[Array]:
     return np.split(order, np.searchsorted(number[order], np.arange(1, last + 1)))
 
 
+def repeated(rows: Rows) -> Array:
+    """Which sorted rows have the series and time of the row before: the first counts."""
+    return np.r_[False, (rows.row[1:] == rows.row[:-1]) & (rows.time[1:] == rows.time[:-1])]
+
+
 class Engine:
     """State of one partition. The same messages in the same order give the same events after any restart."""
 
@@ -147,8 +152,7 @@ class Engine:
     def _judge(self, rows: Rows) -> list[Event]:
         if len(rows) == 0:
             return []
-        repeated = np.r_[False, (rows.row[1:] == rows.row[:-1]) & (rows.time[1:] == rows.time[:-1])]
-        rows = rows.take(~repeated & (rows.quality & UNFIT == 0))
+        rows = rows.take(~repeated(rows) & (rows.quality & UNFIT == 0))
         if len(rows) == 0:
             return []
         return [event for part in rounds(rows.obj, rows.time) for event in self._instant(rows.take(part))]
@@ -175,10 +179,9 @@ class Engine:
         if len(rows) == 0:
             return
         rows = rows.take(np.lexsort((rows.time, rows.row)))
+        rows = rows.take(~repeated(rows))
         for part in rounds(rows.row, rows.time):
-            # Equal instants of one series share a round: the first counts.
-            row, first = np.unique(rows.row[part], return_index=True)
-            self.scorer.learn(row, rows.time[part][first], rows.value[part][first])
+            self.scorer.learn(rows.row[part], rows.time[part], rows.value[part])
 
     def dump(self) -> tuple[bytes, dict[str, bytes]]:
         """The state: the small part, and the chunks that changed since the last dump."""

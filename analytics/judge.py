@@ -206,12 +206,14 @@ class Judge:
         if len(view.slots) == 0:
             return []
         below = self._suppressed(rule, view)
-        if ticking and below.any():
+        held = bool(below.any())
+        if ticking and held:
             # A device below a silent parent was not heard because it could not be: its silence starts when it can.
             waiting = view.slots[below & ~track.active[view.slots]]
             self.silence.forgive(view.group.members[waiting], int(view.time_us[0]))
-        truth = np.where(below, np.nan, rule.truth(view, len(view.slots)))
-        if below.any():
+        truth = rule.truth(view, len(view.slots))
+        if held:
+            truth = np.where(below, np.nan, truth)
             track.forget_pending(view.slots[below])
         edges = track.advance(view.slots, view.time_us, truth, hold_us=rule.hold_us, clear_us=rule.clear_us)
         return list(self._events(running, view, edges)) if edges.any() else []

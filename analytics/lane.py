@@ -21,6 +21,7 @@ from citynet.part import Part
 
 log = structlog.get_logger()
 FETCH_FRAMES, FETCH_WAIT_S = 64, 0.5
+PACE_S = 0.2  # what comes within it is judged together: a step costs the same for one frame and for sixty
 SAVE_EVERY_S, SAVE_ROWS = 2.0, 50_000
 HISTORY_ROWS = 50_000  # taken at once; live readings wait for it
 OUTAGE_S = 30.0  # wall time without any reading before a start that counts as an outage of the road, not of devices
@@ -87,12 +88,15 @@ class Lane:
     async def live(self, puller: Puller) -> None:
         """Follow the live lane until the part stops."""
         while not self.part.stopping.is_set():
+            began = time.monotonic()
             frames = await puller.fetch(FETCH_FRAMES, FETCH_WAIT_S)
             if frames:
                 await self.take(frames, puller)
             else:
                 await self.rest(puller)
             await self.save_when_due()
+            if 0 < len(frames) < FETCH_FRAMES:
+                await asyncio.sleep(max(0.0, PACE_S - (time.monotonic() - began)))
 
     async def history(self, puller: Puller, turn: asyncio.Lock) -> None:
         """Follow the history lane; turn is shared, so that one partition trains at a time and live goes between."""

@@ -26,11 +26,7 @@ class Compiled:
     version: int
     code: Code
     leaves: tuple[Leaf, ...]
-
-    @property
-    def timed(self) -> bool:
-        """Judged on the city clock, not when a reading comes."""
-        return any(leaf.function == "nodata" for leaf in self.leaves)
+    timed: bool  # judged on the city clock, not when a reading comes
 
     @property
     def hold_us(self) -> int:
@@ -92,4 +88,5 @@ def compile_rule(rule: Rule, version: int, *, quantities: Collection[str]) -> Co
         refuse("hold_s and clear_s are between 0 and 604800 seconds")
     _check_template("why_ru", rule.why_ru)
     _check_template("why_en", rule.why_en)
-    return Compiled(rule, version, code, tuple(leaves))
+    timed = any(leaf.function == "nodata" for leaf in leaves)
+    return Compiled(rule, version, code, tuple(leaves), timed)

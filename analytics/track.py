@@ -36,6 +36,7 @@ class Track:
         self.opened: Ints = np.empty(0, np.int64)
         self.said: Ints = np.empty(0, np.int64)
         self.times: Ints = np.empty(0, np.int64)
+        self.busy = False  # whether any condition is open or on its way
 
     def resize(self, size: int) -> None:
         """Make room for size objects."""
@@ -46,15 +47,21 @@ class Track:
 
     def advance(self, at: Ints, time_us: Ints, truth: Array, *, hold_us: int, clear_us: int) -> Edges:
         """Take the truth (1, 0, NaN = unknown changes nothing) of objects at; edges that follow are already in."""
-        active, since, yes, no = self.active[at], self.since[at], truth == 1, truth == 0
+        yes, no = truth == 1, truth == 0
+        if not self.busy and not yes.any():
+            none = np.zeros(len(at), np.bool_)
+            return Edges(none, none, none, at)
+        active, since = self.active[at], self.since[at]
         due, against = np.where(active, no, yes), np.where(active, yes, no)
         since = np.where(against, NEVER, np.where(due & (since == NEVER), time_us, since))
         ripe = due & (time_us - since >= np.where(active, clear_us, hold_us))
         opened, closed = ripe & ~active, ripe & active
         again = active & yes & (time_us - self.said[at] >= AGAIN_US)
-        self._take(at, time_us, Edges(opened, again, closed, since))
+        edges = Edges(opened, again, closed, since)
+        self._take(at, time_us, edges)
         self.since[at] = np.where(ripe, NEVER, since)
-        return Edges(opened, again, closed, since)
+        self.busy = bool((self.active | (self.since != NEVER)).any())
+        return edges
 
     def _take(self, at: Ints, time_us: Ints, edges: Edges) -> None:
         self.active[at] = (self.active[at] | edges.opened) & ~edges.closed
@@ -66,11 +73,6 @@ class Track:
         """Start the on-delay of inactive objects anew."""
         self.since[at] = np.where(self.active[at], self.since[at], NEVER)
 
-    @property
-    def busy(self) -> bool:
-        """Whether any condition is open or on its way."""
-        return bool((self.active | (self.since != NEVER)).any())
-
     def dump(self, object_ids: Ints) -> dict[str, Array]:
         """State of the objects that have any, by object id."""
         kept = np.flatnonzero(self.active | (self.since != NEVER))
@@ -81,3 +83,4 @@ class Track:
         """Take the state of dump(); places are where its objects are now."""
         for name in ("active", "since", "opened", "said", "times"):
             getattr(self, name)[places] = columns[name]
+        self.busy = len(places) > 0
