@@ -23,7 +23,7 @@ from citynet.access import Actor
 from citynet.errors import Unavailable
 from citynet.model import PartStats
 from citynet.settings import Settings
-from situation_center import app_signin, auth, desk
+from situation_center import app_signin, auth, desk, map_feed, map_routes
 from situation_center.gate import Gate
 from situation_center.live import Hub
 from situation_center.screens import screens
@@ -74,7 +74,8 @@ class Web:
             statistics = asyncio.create_task(_statistics(place))
             try:
                 await self._warm_up()
-                yield
+                async with map_feed.running(place.db, place.hub):
+                    yield
             finally:
                 statistics.cancel()
                 with suppress(asyncio.CancelledError):
@@ -86,7 +87,7 @@ class Web:
         return lifespan
 
     def _routes(self) -> None:
-        self.api.router.routes.extend(app_signin.ROUTES)
+        self.api.router.routes.extend([*app_signin.ROUTES, *map_routes.ROUTES])
         self.api.add_api_route("/healthz", _health, methods=["GET"], include_in_schema=False)
         self.api.add_api_route("/api/{path:path}", _no_such_call, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
         self.api.mount("/vendor", StaticFiles(directory=HERE / "vendor", check_dir=False), name="vendor")
