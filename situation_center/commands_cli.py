@@ -39,6 +39,7 @@ def _run(work: Coroutine[None, None, T]) -> T:
 @app.command()
 def add(
     login: Login,
+    *,
     role: Annotated[str, typer.Option(help="operator, senior_operator, utility_dispatcher, brigade, executive ...")],
     title: Annotated[str, typer.Option(help="Name shown to others.")] = "",
     service: Annotated[list[str] | None, typer.Option(help="Only this city service; repeat for more.")] = None,

@@ -62,7 +62,7 @@ async def me(actor: OwnsAccount) -> Me:
 
 @router.get("/objects")
 async def find_objects(
-    actor: ReadsRegistry, place: Place, text: Annotated[str, Query(max_length=200)], limit: Limit = 20
+    actor: ReadsRegistry, place: Place, *, text: Annotated[str, Query(max_length=200)], limit: Limit = 20
 ) -> list[FoundObject]:
     """Objects whose name or key contains the text."""
     return await views.search(place.db, actor, text, limit=limit)
@@ -75,7 +75,7 @@ async def one_object(ref: str, actor: ReadsRegistry, place: Place) -> ObjectCard
 
 
 @router.get("/devices")
-async def devices(actor: ReadsRegistry, place: Place, after: After = 0, limit: Limit = 100) -> list[DeviceRow]:
+async def devices(actor: ReadsRegistry, place: Place, *, after: After = 0, limit: Limit = 100) -> list[DeviceRow]:
     """Devices in order of their id; `after` is the last id of the page before."""
     given = scope(actor) | {"after": after, "limit": limit, "external_id": None}
     return cast(list[DeviceRow], await place.db.rows(SQL["devices"], given))

@@ -41,7 +41,7 @@ async def card(db: Center, actor: Actor, incident_id: int) -> Card:
         log=await _log(db, incident_id),
         commands=await orders.ordered(db, actor, incident_id=incident_id),
         possible=await orders.possible(db, actor, await _commandable(db, incident)),
-        plot=await _plot(db, actor, incident, conditions),
+        plot=await _plot(db, actor, incident, conditions=conditions),
         related=await _related(db, actor, incident),
         allowed=_allowed(actor, incident),
         undo=await db.row(SQL["undoable"], undo) is not None,
@@ -93,7 +93,7 @@ async def _commandable(db: Center, incident: QueueRow) -> list[int]:
     return sorted(near, key=lambda i: (i != place["object_id"], i))[: COMMANDABLE_MAX * 5]
 
 
-async def _plot(db: Center, actor: Actor, incident: QueueRow, conditions: list[ConditionRow]) -> list[SeriesRow]:
+async def _plot(db: Center, actor: Actor, incident: QueueRow, *, conditions: list[ConditionRow]) -> list[SeriesRow]:
     """Series to plot: those that raised the conditions, with their bands, then the object's own."""
     if not allowed(actor, "reading.read", {"service": incident["service"]}):
         return []
