@@ -13,7 +13,7 @@ import msgspec
 import structlog
 import uvicorn
 from dash import Dash
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
@@ -23,7 +23,7 @@ from citynet.access import Actor
 from citynet.errors import Unavailable
 from citynet.model import PartStats
 from citynet.settings import Settings
-from situation_center import app_signin, auth, desk, map_feed, map_routes
+from situation_center import api, app_signin, auth, desk, map_feed, map_routes
 from situation_center.gate import Gate
 from situation_center.live import Hub
 from situation_center.screens import screens
@@ -89,7 +89,7 @@ class Web:
     def _routes(self) -> None:
         self.api.router.routes.extend([*app_signin.ROUTES, *map_routes.ROUTES])
         self.api.add_api_route("/healthz", _health, methods=["GET"], include_in_schema=False)
-        self.api.add_api_route("/api/{path:path}", _no_such_call, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+        api.install(self.api)
         self.api.mount("/vendor", StaticFiles(directory=HERE / "vendor", check_dir=False), name="vendor")
 
     def _dash(self) -> Dash:
@@ -160,10 +160,6 @@ async def _health() -> JSONResponse:
     except FAILURES as error:
         return JSONResponse({"ok": False, "error": str(error).splitlines()[0]}, status_code=503)
     return JSONResponse({"ok": True})
-
-
-async def _no_such_call(request: Request) -> JSONResponse:
-    return JSONResponse({"error": f"there is no {request.url.path}: see /api/v1/docs"}, status_code=404)
 
 
 def serve(settings: Settings) -> None:
