@@ -23,7 +23,7 @@ async def service(who: Actor, said: Mapping[str, str]) -> html.Div:
     """Left the plots and the table, right the map and what is wrong."""
     found = await views.service_page(desk().db, who, said["name"])
     language = who.language
-    head = html.Div()
+    head = html.Div(html.H1(named(found, "title", language)), className="page-head")
     if not found["objects"]:
         return html.Div([head, empty(say(language, "service.no_objects"))], className="page")
     left = html.Div([*_plots(found, who), *_tables(found, language)], className="column")
