@@ -27,6 +27,7 @@ from simulators.proof.webhook import Receiver
 Say = Callable[[str], None]
 HISTORY_LIMIT_S = 300.0
 SETTLE_LIMIT_S = 60.0
+ORDERS_AFTER_S = 420.0  # city seconds after the later of leak and outage
 
 
 @dataclass
@@ -179,6 +180,8 @@ class Check:
             await asyncio.sleep(self._seconds)
             simulator.stopping.set()
             await living
+            # A stopped fleet is a silent one: at 60x the city would raise every no-data alarm while it finishes.
+            await asyncio.to_thread(self._city.set_clock, origin=simulator.clock.now())
             await self._settle(simulator, database)
             screen.cancel()
             for result in await asyncio.gather(screen, commands, return_exceptions=True):
@@ -186,8 +189,9 @@ class Check:
                     self._say(f"  {type(result).__name__}: {result}")
 
     async def _order(self, simulator: Simulator, key: str) -> None:
-        """Commands in the middle of the run: lamps of both protocols, a cabinet, a dead lamp, the leak's valve."""
-        await asyncio.sleep(self._seconds * 0.55)
+        """Commands while leak and outage last: lamps of both protocols, a cabinet, a dead lamp, the leak's valve."""
+        starts = [fault.start_s for fault in simulator.faults if fault.kind in ("leak", "cabinet_out")]
+        await asyncio.sleep((max(starts) + ORDERS_AFTER_S) / self._speed)
         await orders.send(self._city.web_url, key, _wanted(simulator))
 
     async def _settle(self, simulator: Simulator, database: Database) -> None:
