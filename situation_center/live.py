@@ -15,7 +15,7 @@ QUEUE_MAX = 256
 class Push:
     """kind is newest, condition, incident, command, receipt, quarantine, part, stats or resync (read all again).
 
-    data is the encoded body: citynet.model.LiveNewest for newest, PartStats for stats, LiveChanged else.
+    data is the encoded body: citynet.model.LiveNewest (MessagePack) for newest, PartStats for stats, LiveChanged else.
     """
 
     kind: str

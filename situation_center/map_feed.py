@@ -234,7 +234,7 @@ class MapFeed:
         ids: list[int] = []
         for push in pushes:
             if push.kind == "newest":
-                said = msgspec.json.decode(push.data, type=LiveNewest)
+                said = msgspec.msgpack.decode(push.data, type=LiveNewest)
                 self._set_values(zip(said.series, said.value, said.change, strict=True))
                 self.time_ms = max(self.time_ms, max(said.time, default=0) / 1000)
             else:

@@ -104,7 +104,7 @@ async def test_changes_come_as_deltas(town: Town, feed: MapFeed, operator: Actor
     ids = decoded(first).columns[0]
     fire = await town.condition("waste.fire", "bin/1")
     said = LiveNewest([town.series("bin/2", "bin_fill")], [5_000_000], [17.0], [7])
-    newest, changed = msgspec.json.encode(said), msgspec.json.encode(LiveChanged([str(fire)]))
+    newest, changed = msgspec.msgpack.encode(said), msgspec.json.encode(LiveChanged([str(fire)]))
     await feed.take([Push("newest", newest), Push("condition", changed)])
     data = viewer.frame()
     assert data
@@ -114,7 +114,7 @@ async def test_changes_come_as_deltas(town: Town, feed: MapFeed, operator: Actor
     assert found.keys() == {town.ids["bin/1"], town.ids["bin/2"]}
     assert found[town.ids["bin/1"]][0] == 4
     assert found[town.ids["bin/2"]] == (0, 17.0)
-    older = msgspec.json.encode(LiveNewest(said.series, [4_000_000], [3.0], [6]))
+    older = msgspec.msgpack.encode(LiveNewest(said.series, [4_000_000], [3.0], [6]))
     await feed.take([Push("newest", older)])
     beat = viewer.frame()
     assert beat
@@ -223,9 +223,11 @@ async def test_addresses_answer_in_the_form_the_page_reads(city: Settings, broke
             assert (await page.get("/map/base.geojson")).status_code == 401
 
 
-async def _socket(
-    gate: Any, headers: dict[str, str]
-) -> tuple[asyncio.Queue[Any], asyncio.Queue[Any], asyncio.Task[Any]]:
+Mailbox = asyncio.Queue[Any]
+STRANGERS = [("http://evil.test", True, 4003), ("http://city.test", False, 4001)]
+
+
+async def _socket(gate: Any, headers: dict[str, str]) -> tuple[Mailbox, Mailbox, asyncio.Task[Any]]:
     """A websocket to the gate in this event loop: what the server sends, what it is sent, its task."""
     out: Mailbox = asyncio.Queue()
     into: Mailbox = asyncio.Queue()
@@ -265,9 +267,7 @@ async def test_the_socket_follows_the_city_until_the_session_ends(
         await asyncio.wait_for(task, 5)
 
 
-@pytest.mark.parametrize(
-    ("origin", "cookie", "code"), [("http://evil.test", True, 4003), ("http://city.test", False, 4001)]
-)
+@pytest.mark.parametrize(("origin", "cookie", "code"), STRANGERS)
 async def test_strangers_get_no_frame(
     city: Settings, broker: embedded.Nats, origin: str, cookie: bool, code: int
 ) -> None:
