@@ -56,7 +56,7 @@ def rounds(key: Ints, time_us: Ints) -> list[Array]:
 
 def repeated(rows: Rows) -> Array:
     """Which sorted rows have the series and time of the row before: the first counts."""
-    return np.r_[False, (rows.row[1:] == rows.row[:-1]) & (rows.time[1:] == rows.time[:-1])]
+    return np.asarray(np.r_[False, (rows.row[1:] == rows.row[:-1]) & (rows.time[1:] == rows.time[:-1])])
 
 
 class Engine:

@@ -24,7 +24,7 @@ FETCH_FRAMES, FETCH_WAIT_S = 64, 0.5
 PACE_S = 0.2  # what comes within it is judged together: a step costs the same for one frame and for sixty
 SAVE_EVERY_S, SAVE_ROWS = 2.0, 50_000
 HISTORY_ROWS = 50_000  # taken at once; live readings wait for it
-OUTAGE_S = 30.0  # wall time without any reading before a start that counts as an outage of the road, not of devices
+OUTAGE_S = 60.0  # wall time without any reading round a start that is an outage of the road, not of devices
 
 
 def readings_of(data: bytes, applied_seq: int) -> tuple[Readings, int]:
@@ -62,7 +62,7 @@ class Lane:
     applied_seq: int = 0
     hist_seq: int = 0
     afresh: bool = False
-    started: bool = False
+    rested: bool = False
     rows: int = 0
     saved_at: float = field(default_factory=time.monotonic)
     events: list[Event] = field(default_factory=list)
@@ -115,7 +115,11 @@ class Lane:
         await self.directory.meet(messages)
         # From here on nothing is awaited: a checkpoint has a message whole or not at all.
         late = self.engine.late
-        self._raise(self.engine.live([message for message in messages if len(message)]))
+        messages = [message for message in messages if len(message)]
+        for group in [messages] if self.rested else [[message] for message in messages]:
+            if group:
+                self._note_outage(int(group[0].received.min()))
+                self._raise(self.engine.live(group))
         self.part.counters["late"] += self.engine.late - late
         self._count("readings", sum(map(len, messages)))
         self.applied_seq = seq
@@ -162,14 +166,16 @@ class Lane:
             return
         now_us = int((now - EPOCH).total_seconds() * 1e6)
         self._note_outage(now_us)
+        self.rested = True
         self._raise(self.engine.idle(now_us))
 
     def _note_outage(self, now_us: int) -> None:
-        known = self.engine.now != NEVER
-        if not self.started and known and (now_us - self.engine.now) / 1e6 / self.part.clock.speed > OUTAGE_S:
-            log.info("silence counts from now", partition=self.number)
+        """Between a start and the first rest: a long time without any reading is an outage of the road."""
+        if self.rested or self.engine.now == NEVER:
+            return
+        if (now_us - self.engine.now) / 1e6 / self.part.clock.speed > OUTAGE_S:
+            log.info("silence counts from here", partition=self.number)
             self.engine.forgive_silence(now_us)
-        self.started = True
 
     def _raise(self, events: list[Event]) -> None:
         self.events += events
