@@ -62,16 +62,17 @@ def clean(city: City) -> None:
 
 
 def cpu_s(city: City) -> dict[str, float]:
-    """CPU seconds used so far by each child and all processes of its group."""
-    groups = {child.process.pid: name for name, child in city.children.items()}
-    used = dict.fromkeys(groups.values(), 0.0)
+    """CPU seconds used so far by each child and by the processes that it has started (backends of PostgreSQL)."""
+    children = {child.process.pid: name for name, child in city.children.items()}
+    used = dict.fromkeys(children.values(), 0.0)
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
         except OSError:  # it has just ended
             continue
-        if int(fields[2]) in groups:
-            used[groups[int(fields[2])]] += (int(fields[11]) + int(fields[12])) / TICKS_S
+        name = children.get(int(path.parent.name)) or children.get(int(fields[1]))
+        if name:
+            used[name] += (int(fields[11]) + int(fields[12])) / TICKS_S
     return used
 
 

@@ -23,6 +23,9 @@ log = structlog.get_logger()
 ACTOR = "part:ingest"
 FETCH_WAIT_S = 1.0
 RETRY_S = 0.5
+# A lane begins at most so many transactions a second: what comes meanwhile shares the next one. Alone, a message never
+# waits; in a stream of them each waits half of this on average and costs a fraction.
+PACE_S = 0.05
 # Not the fault of a row: the server is away, stops, is full or has chosen another victim of a deadlock.
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 
@@ -57,7 +60,9 @@ class Lane:
         while not self.part.stopping.is_set():
             frames = await puller.fetch(self.batch, FETCH_WAIT_S)
             if frames:
+                began = time.monotonic()
                 await self._take(puller, frames)
+                await asyncio.sleep(max(0.0, began + PACE_S - time.monotonic()))
 
     async def _take(self, puller: Puller, frames: list[Frame]) -> None:
         began = time.monotonic()
