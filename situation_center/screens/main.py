@@ -96,7 +96,7 @@ async def _incident(who: Actor, incident_id: int) -> tuple[Any, Any, Any, bool]:
     place = desk()
     found = await views.card(place.db, who, incident_id)
     figure = await _plot(who, found)
-    upper, lower = card.layout(found, who.language, place.zone), card.lower(found, who.language, place.zone)
+    upper, lower = card.layout(found, who, place.zone), card.lower(found, who, place.zone)
     return upper, lower, no_update if figure is None else figure, figure is None
 
 
@@ -115,7 +115,7 @@ async def _plot(who: Actor, found: Card) -> Any:
 
 async def _object(who: Actor, object_id: int) -> tuple[Any, Any, Any, bool]:
     found = await views.object_card(desk().db, who, int(object_id))
-    upper, lower = object_view.summary(found, who.language, desk().zone)
+    upper, lower = object_view.summary(found, who, desk().zone)
     return upper, lower, no_update, True
 
 

@@ -65,7 +65,7 @@ def _history(found: ObjectCard, language: str) -> html.Section:
 
 def _right(found: ObjectCard, who: Actor) -> list[Any]:
     language, zone = who.language, desk().zone
-    orders = card.commands(found["possible"], found["commands"], language=language, zone=zone, id_="object-commands")
+    orders = card.commands(found["possible"], found["commands"], who=who, zone=zone, id_="object-commands")
     body = orders if orders is not None else html.P(say(language, "card.no_commands"), className="muted")
     shown = object_view.incidents(found["incidents"], language, zone)
     return [

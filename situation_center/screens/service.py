@@ -50,24 +50,25 @@ def _kpis(found: ServicePage, language: str) -> list[html.Div]:
     return [*(_kpi(p, language) for p in _panels(found, "kpi")), _silent(found, language), _open(found, language)]
 
 
+def _tile(label: str, value: Any, about: Any) -> html.Div:
+    return html.Div([html.Dt(label), html.Dd(value), html.Dd(about, className="about")], className="kpi")
+
+
 def _silent(found: ServicePage, language: str) -> html.Div:
-    label = html.Dt(say(language, "strip.silent"))
-    return html.Div(
-        [label, html.Dd(str(found["silent"])), html.P(count(language, "object", found["objects"]))], className="kpi"
-    )
+    objects = count(language, "object", found["objects"])
+    return _tile(say(language, "strip.silent"), str(found["silent"]), objects)
 
 
 def _open(found: ServicePage, language: str) -> html.Div:
     tally = [html.Span([priority_mark(p), f" {n}"], className="tally") for p, n in sorted(found["open"].items()) if n]
-    total = sum(found["open"].values())
-    return html.Div([html.Dt(say(language, "service.incidents")), html.Dd(str(total)), html.P(tally)], className="kpi")
+    return _tile(say(language, "service.incidents"), str(sum(found["open"].values())), tally)
 
 
 def _kpi(kpi: KpiPanel, language: str) -> html.Div:
     how = say(language, f"service.kpi_{kpi['aggregate']}") if kpi["aggregate"] != "none" else ""
-    about = f"{how} · {count(language, 'object', kpi['objects'])}" if how else count(language, "object", kpi["objects"])
-    value: list[Any] = [number(language, kpi["value"]), html.Small(f" {unit(language, kpi['unit'])}")]
-    return html.Div([html.Dt(named(kpi, "title", language)), html.Dd(value), html.P(about)], className="kpi")
+    objects = count(language, "object", kpi["objects"])
+    value = [number(language, kpi["value"]), html.Small(f" {unit(language, kpi['unit'])}")]
+    return _tile(named(kpi, "title", language), value, f"{how} · {objects}" if how else objects)
 
 
 def _plots(found: ServicePage, who: Actor) -> list[html.Section]:
@@ -155,7 +156,7 @@ async def _object(shown: dict[str, Any] | None) -> Any:
         return empty(say(who.language, "service.choose")), no_update, True
     try:
         found = await views.object_card(place.db, who, int(shown["object_id"]))
-        upper, lower = object_view.summary(found, who.language, place.zone)
+        upper, lower = object_view.summary(found, who, place.zone)
         figure = await object_view.plot(who, found["series"][0], object_view.RANGES["24h"]) if found["series"] else None
     except (*REFUSALS, *FAILURES) as error:
         return empty(explain(error, who.language)), no_update, True

@@ -112,12 +112,31 @@ async def _order(clicks: list[int | None], shown: dict[str, Any] | None) -> Any:
     return no_update, await send(who, wanted, args={})
 
 
+@callback(
+    Output("toast", "data", allow_duplicate=True),
+    Input({"approve": ALL}, "n_clicks"),
+    Input({"cancel": ALL}, "n_clicks"),
+    prevent_initial_call=True,
+)
+async def _second_person(approve: list[int | None], cancel: list[int | None]) -> Any:
+    """Approve or cancel a command that waits."""
+    if not any([*approve, *cancel]) or not ctx.triggered_id:
+        return no_update
+    who, [(name, command_id)] = viewer(), ctx.triggered_id.items()
+    step = commands.approve if name == "approve" else commands.cancel
+    try:
+        await step(desk().db, who, uuid.UUID(command_id))
+    except (*REFUSALS, *FAILURES) as error:
+        return refused(error, who.language)
+    return toast(say(who.language, f"done.{name}_command"))
+
+
 async def send(who: Actor, wanted: Mapping[str, Any], *, args: Mapping[str, Any]) -> dict[str, Any]:
     """Order the command of a dialog; the key makes a repeated click harmless."""
     db = desk().db
     try:
         command = await dialogs.possible_command(who, wanted["object_id"], wanted["action"])
-        await commands.request(
+        ids = await commands.request(
             db,
             who,
             wanted["object_id"],
@@ -128,7 +147,8 @@ async def send(who: Actor, wanted: Mapping[str, Any], *, args: Mapping[str, Any]
             confirmed=command["dangerous"],
         )
         title = command["title_ru" if who.language == "ru" else "title_en"]
-        return toast(say(who.language, "done.command", title=title))
+        waits = (await views.command_row(db, who, str(ids[0])))["state"] == "requested"
+        return toast(say(who.language, "done.command_waits" if waits else "done.command", title=title))
     except (*REFUSALS, *FAILURES) as error:
         return refused(error, who.language)
 

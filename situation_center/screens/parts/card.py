@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo
 
 from dash import html
 
+from citynet import access
+from citynet.access import Actor
 from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.marks import empty, figures, object_link, priority_mark, severity_word
 from situation_center.views.rows import Card, CommandRow, ConditionRow, LogRow, PossibleCommand, QueueRow
@@ -24,6 +26,7 @@ COMMAND_MARKS = {
 WORK = ("acknowledge", "take", "assign", "dispatch", "start", "resolve", "verify", "close", "reopen", "false_alarm")
 KEY_OF = {"acknowledge": "A", "take": "T"}
 LOG_MAX = 30
+WAITING = ("requested", "approved", "queued")
 
 
 def named(row: Any, field: str, language: str) -> str:
@@ -31,18 +34,19 @@ def named(row: Any, field: str, language: str) -> str:
     return str(row[f"{field}_{language}"] or row[f"{field}_ru"] or "")
 
 
-def layout(card: Card, language: str, zone: ZoneInfo) -> html.Div:
+def layout(card: Card, who: Actor, zone: ZoneInfo) -> html.Div:
     """Everything above the plot and below it; the plot has its own place."""
-    incident = card["incident"]
+    incident, language = card["incident"], who.language
     ids = " ".join(row["command_id"] for row in card["commands"])
     upper = [headline(incident, language, zone), why(card, language), next_step(card, language), work(card, language)]
     return html.Div([part for part in upper if part is not None], className="card", **attrs(data_commands=ids))
 
 
-def lower(card: Card, language: str, zone: ZoneInfo) -> html.Div:
+def lower(card: Card, who: Actor, zone: ZoneInfo) -> html.Div:
     """Below the plot: commands, related, log."""
+    language = who.language
     parts = [
-        commands(card["possible"], card["commands"], language=language, zone=zone, id_="card-commands"),
+        commands(card["possible"], card["commands"], who=who, zone=zone, id_="card-commands"),
         related(card, language, zone),
         journal(card["log"], language, zone),
     ]
@@ -132,15 +136,16 @@ def _work_button(name: str, language: str, *, first: bool) -> html.Button:
 
 
 def commands(
-    possible: list[PossibleCommand], sent: list[CommandRow], *, language: str, zone: ZoneInfo, id_: str
+    possible: list[PossibleCommand], sent: list[CommandRow], *, who: Actor, zone: ZoneInfo, id_: str
 ) -> html.Section | None:
     """Command buttons by object and the state of what was ordered."""
+    language = who.language
     if not possible and not sent:
         return None
     body: list[Any] = [html.H2(say(language, "card.commands"), className="label")]
     several = len({p["object_id"] for p in possible}) > 1
     body += [_command_button(p, language, several=several) for p in possible]
-    body += [command_state(row, language, zone) for row in sent]
+    body += [command_state(row, who, zone) for row in sent]
     return html.Section(body, id=id_)
 
 
@@ -153,19 +158,32 @@ def _command_button(command: PossibleCommand, language: str, *, several: bool) -
     return html.Button(f"{where}{label}{many}{more}", id={"command": key}, n_clicks=0, className="command-button")
 
 
-def command_state(row: CommandRow, language: str, zone: ZoneInfo) -> html.Div:
+def command_state(row: CommandRow, who: Actor, zone: ZoneInfo) -> html.Div:
     """Never better than reality: confirmed only when telemetry has shown the effect."""
+    language = who.language
     args = ", ".join(f"{number(language, v)}" if isinstance(v, float | int) else str(v) for v in row["args"].values())
     title = named(row, "title", language) + (f" {args}" if args else "")
     said = say(language, "card.requested", time=clock_time(row["requested"], zone), who=_who(row["requested_by"]))
-    state = html.Span(
-        say(language, f"command_state.{row['state']}"), className="strong", **attrs(data_command_state=row["state"])
-    )
+    word_ = say(language, f"command_state.{row['state']}")
+    state = html.Span(word_, className="strong", **attrs(data_command_state=row["state"]))
     mark = html.Span(COMMAND_MARKS.get(row["state"], "…"), className="state-mark", **attrs(aria_hidden="true"))
     detail = f" · {row['detail']}" if row["detail"] else ""
-    return html.Div(
-        [mark, html.Span(title), state, html.Span(said + detail, className="muted")], className="command-state"
-    )
+    parts = [mark, html.Span(title), state, html.Span(said + detail, className="muted")]
+    buttons = _second_person(row, who)
+    return html.Div([*parts, html.Div(buttons, className="sign")] if buttons else parts, className="command-state")
+
+
+def _second_person(row: CommandRow, who: Actor) -> list[html.Button]:
+    """A waiting dangerous command is approved by somebody else; what has not left can be cancelled."""
+    names = ["approve"] if row["state"] == "requested" and row["requested_by"] != who.name else []
+    names += ["cancel"] if row["state"] in WAITING else []
+    return [
+        html.Button(
+            say(who.language, f"card.{name}_command"), id={name: row["command_id"]}, n_clicks=0, className="small"
+        )
+        for name in names
+        if access.allowed(who, f"command.{name}")
+    ]
 
 
 def related(card: Card, language: str, zone: ZoneInfo) -> html.Section | None:

@@ -90,8 +90,9 @@ def _state(row: QueueRow, language: str, zone: ZoneInfo) -> html.Small:
     return html.Small(f"{say(language, 'state.' + row['state'])}, {date_time(language, row['opened'], zone)}")
 
 
-def summary(found: ObjectCard, language: str, zone: ZoneInfo) -> tuple[html.Div, html.Div]:
+def summary(found: ObjectCard, who: Actor, zone: ZoneInfo) -> tuple[html.Div, html.Div]:
     """The card of an object that has no incident: the same place as the card of an incident."""
+    language = who.language
     ids = " ".join(row["command_id"] for row in found["commands"])
     top = [
         html.Div(severity_word(language, found["state"]), className="head-line"),
@@ -103,7 +104,7 @@ def summary(found: ObjectCard, language: str, zone: ZoneInfo) -> tuple[html.Div,
         html.Section(passport(facts(found, language))),
         html.Section([html.H2(say(language, "object.values"), className="label"), _short(found["series"], language)]),
     ]
-    orders = card.commands(found["possible"], found["commands"], language=language, zone=zone, id_="card-commands")
+    orders = card.commands(found["possible"], found["commands"], who=who, zone=zone, id_="card-commands")
     lower = [part for part in (orders, html.Section(more)) if part is not None]
     return html.Div(upper, className="card", **attrs(data_commands=ids)), html.Div(lower, className="card")
 
