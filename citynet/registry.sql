@@ -20,4 +20,4 @@ SELECT DISTINCT ON (rule_id) rule_id, version, body FROM rule WHERE active ORDER
 -- revision: changes whenever anything above does.
 SELECT coalesce((SELECT max(recorded_from) FROM object_version), 'epoch') AS objects,
        (SELECT count(*) FROM series) AS series, (SELECT count(*) FROM profile) AS profiles,
-       (SELECT count(*) FROM rule) AS rules
+       (SELECT count(*)::text || '/' || count(*) FILTER (WHERE active) FROM rule) AS rules
