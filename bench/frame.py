@@ -67,6 +67,7 @@ def machine() -> dict[str, str | int | float | bool]:
         "cores": os.cpu_count() or 0,
         "cpu": _cpu_model(),
         "system": f"{platform.system()} {platform.machine()}",
+        "load_average": round(os.getloadavg()[0], 1),  # of the last minute, so much of it as the run itself made
         "python": platform.python_version(),
         "numpy": version("numpy"),
     }

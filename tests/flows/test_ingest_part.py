@@ -1,5 +1,6 @@
 """The part ingest on a real broker and database: every stream ends in its table, whatever goes away meanwhile."""
 
+import time
 import uuid
 from datetime import timedelta
 
@@ -131,6 +132,26 @@ async def test_a_database_that_goes_away_costs_nothing(
         await eventually(lambda: _rows(center_db, 60 * 96), limit_s=30)
         await wait_all_acknowledged(admin_bus)
         assert part.counters["readings_stored"] == 60 * 96
+        assert part.counters["duplicates"] == 0
+
+
+async def test_frames_in_hand_are_not_delivered_again(city: Settings, admin_bus: NatsBus, center_db: Database) -> None:
+    impatient = city.model_copy(update={"ack_wait_s": 1})
+    async with running_ingest(impatient) as part:
+        with psycopg.connect(db.dsn(city, "owner")) as owner:
+            owner.execute("LOCK TABLE newest IN ACCESS EXCLUSIVE MODE")
+            await admin_bus.publish("readings.live.0", body(day(1)))
+            until = time.monotonic() + 3
+
+            async def three_times_the_patience_of_the_broker() -> bool:
+                return time.monotonic() > until
+
+            await eventually(three_times_the_patience_of_the_broker)
+        await wait_rows(center_db, "reading", 96)
+        await wait_all_acknowledged(admin_bus)
+        info = await admin_bus.js.consumer_info("READINGS", bus.INGEST_LIVE.durable)
+        assert info.delivered
+        assert (info.delivered.consumer_seq, info.num_redelivered) == (1, 0)
         assert part.counters["duplicates"] == 0
 
 
