@@ -32,9 +32,10 @@ FROM object_now o LEFT JOIN LATERAL (
   WHERE s.object_id = o.object_id ORDER BY c.condition_id IS NULL, s.series_id LIMIT 1) v ON true
 WHERE o.object_id = ANY(%(ids)s)
 
--- stations: where a quantity is measured well at present: not silent, not doubtful.
+-- stations: where a quantity is measured well at present: not silent, not doubtful, not hours old.
 SELECT o.service, o.zone_ids, o.lon, o.lat, n.value, extract(epoch FROM n.time)::float8 * 1000 AS time_ms
 FROM series s JOIN newest n USING (series_id) JOIN object_now o ON o.object_id = s.object_id
 WHERE s.quantity = %(quantity)s AND o.lon IS NOT NULL AND n.quality & %(doubtful)s = 0
+  AND n.time > (SELECT max(time) FROM newest) - make_interval(hours => %(hours)s)
   AND NOT EXISTS (SELECT FROM condition c WHERE c.object_id = o.object_id AND c.state = 'active' AND c.signal = 'nodata')
 ORDER BY o.object_id

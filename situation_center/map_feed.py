@@ -227,7 +227,7 @@ class MapFeed:
             return self.layout
         objects = await self.db.rows(SQL["objects"])
         series = await self.db.rows(SQL["series"], {"quantities": list(heats())})
-        return layout_of(revision, objects, series)
+        return await asyncio.to_thread(layout_of, revision, objects, series)
 
     async def take(self, pushes: list[Push]) -> None:
         """What the hub said."""

@@ -28,7 +28,7 @@ from situation_center.map_feed import SQL, Viewer, feed, heats
 from situation_center.map_heat import Field, interpolate
 from situation_center.screens.parts.failures import FAILURES
 from situation_center.views.base import quantity
-from situation_center.wording import clock_time, measured, word
+from situation_center.wording import clock_time, measured, unit, word
 
 IDS_MAX = 50
 ASK_BYTES_MAX = 1_000
@@ -37,6 +37,8 @@ BEAT_S = 4.0
 PACE_S = 0.25
 SESSION_S = 10.0
 FULL = 1013
+# Meters report hourly; what is older than three reports says nothing of now.
+STATION_HOURS_MAX = 3
 DOUBTFUL = Quality.OUT_OF_RANGE | Quality.CLOCK_DOUBTFUL | Quality.STUCK
 Handler = Callable[[Request], Awaitable[Response]]
 _base = BaseMap()
@@ -111,7 +113,8 @@ async def heat(request: Request) -> Response:
     who, name = viewer(), request.path_params["quantity"]
     service, spec = _heat(name)
     require(who, "reading.read", {"service": service.name})
-    rows = await desk().db.rows(SQL["stations"], {"quantity": name, "doubtful": int(DOUBTFUL)})
+    wanted = {"quantity": name, "doubtful": int(DOUBTFUL), "hours": STATION_HOURS_MAX}
+    rows = await desk().db.rows(SQL["stations"], wanted)
     seen = [row for row in rows if allowed(who, "reading.read", row)]
     columns = [np.array([row[c] for row in seen], dtype=np.float64) for c in ("lon", "lat", "value")]
     field = await asyncio.to_thread(interpolate, *columns)
@@ -120,7 +123,7 @@ async def heat(request: Request) -> Response:
         **(_shown(field) if field else _nowhere()),
         "min": spec.min,
         "max": spec.max,
-        "unit": quantity(name).unit,
+        "unit": unit(who.language, quantity(name).unit),
         "title_ru": spec.title_ru,
         "title_en": spec.title_en,
         "time": time_ms,

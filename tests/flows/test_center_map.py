@@ -210,7 +210,7 @@ async def test_addresses_answer_in_the_form_the_page_reads(city: Settings, broke
             assert "35 мкг/м³" in texts[town.ids["air/1"]]
             field = (await page.get("/map/heat/pm25.json")).json()
             assert len(field["values"]) == len(field["uncertainty"]) == field["width"] * field["height"]
-            assert (field["min"], field["max"], field["unit"]) == (0, 160, "ug/m3")
+            assert (field["min"], field["max"], field["unit"]) == (0, 160, "мкг/м³")
             nothing = (await page.get("/map/heat/bin_fill.json")).json()
             assert nothing["values"] == [None]
             for path, status in (
