@@ -27,7 +27,7 @@ from situation_center import api, app_signin, auth, desk, map_feed, map_routes
 from situation_center.gate import Gate
 from situation_center.live import Hub
 from situation_center.screens import screens
-from situation_center.screens.parts import shell
+from situation_center.screens.parts import feed, shell
 from situation_center.screens.parts.failures import FAILURES
 from situation_center.store import open_center
 
@@ -147,7 +147,7 @@ async def _open_desk(settings: Settings) -> desk.Desk:
 async def _statistics(place: desk.Desk) -> None:
     """The web process reports like every part."""
     while True:
-        stats = PartStats("web", os.getpid(), True, {}, {"screens": float(len(place.hub._subscriptions))})
+        stats = PartStats("web", os.getpid(), True, {}, {"screens": float(len(feed._running))})
         with suppress(Unavailable):
             await place.db.bus.push("stats.web", msgspec.json.encode(stats))
         await asyncio.sleep(1)
