@@ -155,7 +155,7 @@ def _answers() -> Iterator[None]:
     try:
         yield
     except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
-        raise Unavailable("the broker does not answer: run `citynet doctor`") from error
+        raise Unavailable(f"the broker does not answer ({error!r}): run `citynet doctor`") from error
 
 
 class NatsPuller:
@@ -178,7 +178,7 @@ class NatsPuller:
         except (TimeoutError, nats.errors.TimeoutError):
             return []
         except (nats.errors.Error, nats.js.errors.Error) as error:
-            raise Unavailable("the broker does not answer: run `citynet doctor`") from error
+            raise Unavailable(f"the broker does not answer ({error!r}): run `citynet doctor`") from error
         if self._in_order and messages and not self._complete(messages):
             await self.rewind()
             return []
@@ -252,7 +252,7 @@ class NatsBus:
         try:
             await self.client.publish(subject, data)
         except nats.errors.Error as error:
-            raise Unavailable("the broker does not answer: run `citynet doctor`") from error
+            raise Unavailable(f"the broker does not answer ({error!r}): run `citynet doctor`") from error
 
     async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Unsubscribe:
         """See Bus."""
@@ -278,7 +278,7 @@ class NatsBus:
             await self._add_consumer(consumer)
             subscription = await self.js.pull_subscribe_bind(durable=consumer.durable, stream=consumer.stream)
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
-            raise Unavailable(f"the broker gives no consumer on {consumer.stream}: run `citynet doctor`") from error
+            raise Unavailable(f"the broker gives no consumer on {consumer.stream} ({error!r})") from error
         puller = NatsPuller(self, consumer, subscription)
         if consumer.in_order:
             await puller.rewind()
