@@ -17,7 +17,7 @@ from citynet.bus import ANALYTICS_HISTORY, ANALYTICS_LIVE, Incoming
 from citynet.catalog import Rule, catalog
 from citynet.errors import BadInput
 from citynet.model import PARTITIONS, Reply
-from citynet.part import Part
+from citynet.part import Part, together
 
 MAIL_EVERY_S = 5.0
 
@@ -87,14 +87,3 @@ async def check_rule(message: Incoming) -> bytes:
     except BadInput as error:
         return msgspec.json.encode(Reply(False, error=error.detail))
     return msgspec.json.encode(Reply(True))
-
-
-async def together(work: list[Coroutine[Any, Any, None]]) -> None:
-    """Run all until they end; the first failure ends the others and is raised as it is, for the part's shell."""
-    tasks = [asyncio.create_task(one) for one in work]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)

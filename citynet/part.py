@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from citynet.settings import Settings
 log = structlog.get_logger()
 RETRY_S = 0.5
 LOCK_CHECK_S = 1.0
+CANCEL_AGAIN_S = 1.0
 
 
 @dataclass
@@ -95,6 +96,20 @@ async def _follow_clock(part: Part) -> None:
         await part.load_clock()
 
     await part.bus.subscribe("changes.clock", reload)
+
+
+async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run all until they end; the first failure ends the others and is raised as it is, for the part's shell."""
+    tasks = {asyncio.create_task(one) for one in work}
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        while tasks:
+            # Again and again: before Python 3.12 asyncio.wait_for, with which nats-py waits for messages, loses a
+            # cancellation that meets a message, and a lane that nobody waits for any more would go on for ever.
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_S)
 
 
 async def _single_active(part: Part, body: Body) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from citynet.bus import GATEWAY_COMMANDS, GATEWAY_HISTORY, GATEWAY_QOS0, GATEWAY_UPLINKS, Puller
-from citynet.part import Part
+from citynet.part import Part, together
 from gateway.directory import open_directory
 from gateway.downlink import DownlinkLane
 from gateway.qos0 import Qos0Lane
@@ -41,14 +41,3 @@ async def measure(part: Part, pullers: dict[str, list[Puller]]) -> None:
             await asyncio.wait_for(part.stopping.wait(), LAG_EVERY_S)
         except TimeoutError:
             continue
-
-
-async def together(work: list[Coroutine[Any, Any, None]]) -> None:
-    """Run all until they end; the first failure ends the others and is raised as it is, for the part's shell."""
-    tasks = [asyncio.create_task(one) for one in work]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)

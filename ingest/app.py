@@ -6,7 +6,7 @@ import time
 from citynet import bus
 from citynet.bus import Consumer
 from citynet.model import Event, Receipt
-from citynet.part import Part
+from citynet.part import Part, together
 from ingest import events, receipts
 from ingest.figures import Latency
 from ingest.lane import Lane, Outcome, Write
@@ -85,12 +85,7 @@ async def run(part: Part) -> None:
     """Run all lanes until the part stops; one that fails ends the others. Raises Unavailable."""
     part.active = True
     readings = Readings(part)
-    work = [*(lane.run() for lane in [*readings.lanes(), *lanes(part)]), readings.figures()]
-    tasks = [asyncio.create_task(one) for one in work]
     try:
-        await asyncio.gather(*tasks)
+        await together([*(lane.run() for lane in [*readings.lanes(), *lanes(part)]), readings.figures()])
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         part.active = False
