@@ -13,6 +13,7 @@ from citynet.catalog import Profile
 from citynet.part import Part
 from citynet.registry import Device, Registry
 from gateway.devices import Codec, codecs
+from gateway.wire import protocols
 
 REFRESH_S = 2.0
 NO_SERIES = -1
@@ -58,6 +59,7 @@ class Directory:
 
     def __init__(self, part: Part, known: Registry) -> None:
         self._part, self._wake = part, asyncio.Event()
+        protocols(), codecs(), catalog.catalog()  # read now, not while the first frame waits
         self._use(known)
         self._checked = time.monotonic()
 
