@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from citynet.bus import CONSUMERS, Consumer, Frame, Handler, Incoming, Puller
+from citynet.bus import CONSUMERS, Consumer, Frame, Handler, Incoming, Puller, Unsubscribe
 from citynet.errors import Unavailable
 
 STREAMS = {consumer.stream: consumer.filter_subject.split(".")[0] for consumer in CONSUMERS}
@@ -108,9 +108,14 @@ class MemoryBus:
             if matches(pattern, subject):
                 await handler(Incoming(subject, data))
 
-    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> None:
+    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Unsubscribe:
         """See citynet.bus.Bus."""
         self.handlers.append((subject, handler))
+
+        async def end() -> None:
+            self.handlers.remove((subject, handler))
+
+        return end
 
     async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
         """See citynet.bus.Bus."""

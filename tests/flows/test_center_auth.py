@@ -120,7 +120,7 @@ async def test_demo_people_have_random_passwords(center: Center, city: Settings)
     login, password, _ = people[2]
     actor = await auth.actor_of(center, await auth.sign_in(center, login, password, address="10.0.0.1"))
     assert actor
-    assert (actor.role, actor.services) == ("utility_dispatcher", {"water"})
+    assert (actor.role, actor.services) == ("utility_dispatcher", frozenset({"water"}))
 
 
 async def test_keys_have_an_end(center: Center) -> None:

@@ -126,19 +126,19 @@ async def test_points_of_a_window(town: Town, operator: Actor) -> None:
             "INSERT INTO reading SELECT %s, %s - make_interval(mins => n), %s, n FROM generate_series(0, 99) n",
             [series, now, now],
         )
-    window = {"since": now - timedelta(hours=2), "until": now + timedelta(seconds=1)}
-    plain = await views.points(town.center, operator, series, **window)
+    since, until = now - timedelta(hours=2), now + timedelta(seconds=1)
+    plain = await views.points(town.center, operator, series, since=since, until=until)
     assert (len(plain["value"]), plain["step_s"], plain["value"][-1]) == (100, 0, 0)
-    thin = await views.points(town.center, operator, series, **window, limit=10)
+    thin = await views.points(town.center, operator, series, since=since, until=until, limit=10)
     assert 1 <= len(thin["value"]) <= 11
     assert thin["step_s"] == 721
     with pytest.raises(NotFound):
-        await views.points(town.center, operator, 0, **window)
+        await views.points(town.center, operator, 0, since=since, until=until)
     with pytest.raises(BadInput):
         await views.points(town.center, operator, series, since=now, until=now)
     lights = await person(town.center, "lights", "utility_dispatcher", services=("lighting",))
     with pytest.raises(NotFound):
-        await views.points(town.center, lights, series, **window)
+        await views.points(town.center, lights, series, since=since, until=until)
 
 
 @pytest.mark.parametrize("name", sorted(catalog().services))

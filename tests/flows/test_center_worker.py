@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -15,6 +15,7 @@ from citynet.model import Command, LiveChanged, ProposalRequest, Reply
 from citynet.settings import Settings
 from situation_center import commands, worker
 from situation_center.live import Hub, Push
+from situation_center.store import Center
 from tests.conftest import make_part
 from tests.flows.center import live_center, person, small_city, town_of
 
@@ -82,13 +83,13 @@ async def test_from_condition_to_command_and_back(running: shell.Part, city: Set
                 await follower.get()
 
 
-async def state(center: worker.Center, command: uuid.UUID) -> str:
+async def state(center: Center, command: uuid.UUID) -> str:
     row = await center.row("SELECT state FROM command WHERE command_id = %s", [command])
     assert row
     return str(row["state"])
 
 
-async def wait(get: Callable[[], "asyncio.Future[Push]"]) -> Push:
+async def wait(get: Callable[[], Awaitable[Push]]) -> Push:
     async with asyncio.timeout(10):
         return await get()
 

@@ -9,6 +9,7 @@ import pytest
 
 from citynet import bus, embedded
 from citynet.bus import GATEWAY_UPLINKS, INGEST_DEAD, INGEST_HISTORY, INGEST_LIVE, NatsBus
+from citynet.catalog import Catalog, catalog
 from citynet.clock import wall_clock
 from citynet.db import Database
 from citynet.model import DeviceSpec, Proposal, ProposalRequest, Quarantined, unpack_readings
@@ -111,8 +112,7 @@ async def test_a_device_that_speaks_right_after_its_registration(
         assert part.counters["quarantined"] == 0
 
 
-def registry_write_catalog() -> registry_write.Catalog:
-    from citynet.catalog import catalog
+def registry_write_catalog() -> Catalog:
 
     return catalog()
 

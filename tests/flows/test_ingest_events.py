@@ -50,7 +50,7 @@ async def conditions(database: db.Database) -> list[tuple[str, int, float, float
     found = await database.rows("SELECT state, count, opened, returned FROM condition ORDER BY opened")
 
     def minutes(time: datetime | None) -> float | None:
-        return time and (time - NOON).total_seconds() / 60
+        return (time - NOON).total_seconds() / 60 if time else None
 
     return [(row["state"], row["count"], minutes(row["opened"]) or 0.0, minutes(row["returned"])) for row in found]
 

@@ -20,7 +20,7 @@ DURABLES = (bus.INGEST_LIVE, bus.INGEST_HISTORY, bus.INGEST_EVENTS, bus.INGEST_R
 
 
 async def count(database: Database, table: str) -> int:
-    row = await database.row(f"SELECT count(*) AS n FROM {table}")  # type: ignore[arg-type]
+    row = await database.row(f"SELECT count(*) AS n FROM {table}")
     return int(row["n"]) if row else 0
 
 
@@ -92,7 +92,7 @@ async def test_a_replay_of_a_whole_day_changes_nothing(city: Settings, admin_bus
             await wait_rows(center_db, "reading", 14 * 96)
             await wait_rows(center_db, "event", 20)
             await wait_all_acknowledged(admin_bus)
-            states.append([await center_db.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables])  # type: ignore[arg-type]
+            states.append([await center_db.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables])
         assert states[0] == states[1]
         assert part.counters["readings_stored"] == part.counters["duplicates"] == 14 * 96
         assert part.counters["conflicts"] == part.counters["quarantined"] == 0

@@ -45,7 +45,7 @@ class Reading:
 def message(readings: Iterable[Reading]) -> Readings:
     rows = list(readings)
 
-    def us(seconds: list[float]) -> np.ndarray:  # type: ignore[type-arg]
+    def us(seconds: list[float]) -> np.ndarray:
         return np.array([round((T0 + s) * SECOND_US) for s in seconds], np.int64)
 
     return Readings(

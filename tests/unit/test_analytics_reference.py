@@ -66,7 +66,7 @@ def scores(recording: Recording, zone: str) -> Floats:
 
 def packaged() -> Recording:
     """The water flow that river carries; its times have an offset."""
-    return [(x["Time"], y) for x, y in WaterFlow()]
+    return [(x["Time"], y) for x, y in WaterFlow()]  # type: ignore[no-untyped-call]
 
 
 def shared() -> Recording:

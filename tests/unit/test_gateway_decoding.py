@@ -14,11 +14,10 @@ from citynet.bus import Frame
 from citynet.clock import Clock
 from citynet.model import Quality, pack_readings, unpack_readings
 from citynet.settings import Settings
-from gateway import checks
+from gateway import checks, quarantine
 from gateway.checks import Checked, Readings
 from gateway.decoding import Decoder, Draft
 from gateway.quarantine import REASONS
-from gateway.uplink import quarantine
 from tests.support.gateway import BIN, LAMP, LORA_LAMP, NOON, NOON_US, chirpstack, decoder, native
 
 CLOCK = Clock(NOON, NOON)

@@ -49,7 +49,7 @@ async def ask(path: str, *, method: str = "GET", kind: str = "http", **headers: 
 
 
 def header(sent: list[Message], name: str) -> str:
-    return dict(sent[0]["headers"]).get(name.encode(), b"").decode()
+    return str(dict(sent[0]["headers"]).get(name.encode(), b"").decode())
 
 
 async def test_a_page_without_a_session_leads_to_the_sign_in() -> None:

@@ -8,6 +8,7 @@ import pytest
 from citynet.access import POLICY, Actor
 from citynet.errors import BadInput
 from situation_center import screens
+from situation_center.live import Push
 from situation_center.screens.parts import dialogs, feed, rows, shell
 from situation_center.screens.pipeline import hex_lines
 from situation_center.views.rows import PossibleCommand, Strip
@@ -112,7 +113,7 @@ def test_bytes_in_hex() -> None:
 def test_changes_gather() -> None:
     changes = feed.Changes()
     for kind, body in (("incident", b'{"ids":["3","1"]}'), ("incident", b'{"ids":["3"]}'), ("newest", b"{}")):
-        changes.add(feed.Push(kind, body))
+        changes.add(Push(kind, body))
     assert (changes.incidents, changes.newest, changes.everything) == ({"1", "3"}, True, False)
-    changes.add(feed.Push("resync", b""))
+    changes.add(Push("resync", b""))
     assert changes.everything
