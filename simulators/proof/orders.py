@@ -4,6 +4,7 @@ import base64
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -39,10 +40,17 @@ def _client(url: str, key: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=f"{url}/api/v1", headers={"authorization": f"Bearer {key}"}, timeout=20)
 
 
+async def _post(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> httpx.Response:
+    try:
+        return await client.post(path, json=body)
+    except httpx.HTTPError as error:
+        raise Unavailable(f"the web part does not answer: {type(error).__name__}") from error
+
+
 async def add_webhook(url: str, key: str, target: str) -> bytes:
     """Registers a receiver for all services; the secret of its signatures. Raises Unavailable."""
     async with _client(url, key) as client:
-        answer = await client.post("/webhooks", json={"url": target})
+        answer = await _post(client, "/webhooks", {"url": target})
     if answer.status_code >= 300:
         raise Unavailable(f"webhook: {answer.status_code} {answer.text[:200]}")
     return base64.b64decode(str(answer.json()["secret"]).removeprefix("whsec_"))
@@ -61,7 +69,7 @@ async def send(url: str, key: str, orders: list[Order]) -> list[str]:
                 "idempotency_key": f"check-{order.key}-{order.action}",
                 "confirmed": True,
             }
-            answer = await client.post("/commands", json=body)
+            answer = await _post(client, "/commands", body)
             if answer.status_code >= 300:
                 refused.append(f"{order.action} {order.key}: {answer.status_code} {answer.text[:200]}")
             else:
