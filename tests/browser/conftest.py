@@ -1,0 +1,58 @@
+"""The city and the browser of these tests; without Chromium they are not run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from citynet import embedded
+from citynet.settings import Settings
+from citynet.supervisor import City
+from tests.support.browser import Visitor, chromium, launch, simulated, visit
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything here; `-m "not browser"` leaves it out."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+    """A whole city of its own: servers, parts, simulated fleet."""
+    home = tmp_path_factory.mktemp("town")
+    for folder in (home, *home.parents[:2]):
+        folder.chmod(0o755)
+    settings = Settings(
+        home=home,
+        postgres_port=embedded.free_port(),
+        nats_port=embedded.free_port(),
+        mqtt_port=embedded.free_port(),
+        web_port=embedded.free_port(),
+    )
+    with simulated(City(settings)) as city:
+        yield city
+
+
+@pytest.fixture(scope="module")
+def browser(town: City) -> Iterator[Browser]:
+    """The system's Chromium, after the city: Playwright's loop would be in the way of asyncio.run()."""
+    if not chromium():
+        pytest.skip("no Chromium: apt-get install chromium, or name one in CITYNET_TEST_BROWSER")
+    with sync_playwright() as playwright:
+        engine = launch(playwright)
+        yield engine
+        engine.close()
+
+
+@pytest.fixture
+def senior(browser: Browser, town: City) -> Iterator[Visitor]:
+    """A senior operator at the main screen; the page must have nothing to complain of in the end."""
+    visitor = visit(browser, town)
+    visitor.sign_in("senior")
+    yield visitor
+    complaints = visitor.complaints()
+    visitor.page.context.close()
+    assert complaints == []
