@@ -76,7 +76,8 @@ def up(
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda got, _: stopping.append(got))
     typer.echo(f"citynet {__version__}: starting a city in {settings.load().home}")
-    with City(settings.load(), parts=PARTS, say=typer.echo) as city:
+    bridge = ("bridge",) if settings.load().bridge_url.get_secret_value() else ()
+    with City(settings.load(), parts=(*PARTS, *bridge), say=typer.echo) as city:
         if demo:
             _demo(city, speed)
         typer.echo(f"\n  Screens:  {city.web_url}")

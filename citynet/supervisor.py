@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import IO
 
 import psycopg
+from pydantic import SecretStr
 
 from citynet import bus, db, embedded, migrate
 from citynet.errors import CitynetError, ConfigError
@@ -32,8 +33,9 @@ def environment(settings: Settings) -> dict[str, str]:
     """Environment that makes a child read exactly these settings."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("CITYNET_")}
     secrets = {name: value for name, value in os.environ.items() if name.startswith("CITYNET_SECRET_")}
-    given = settings.model_dump(exclude={"owner_password"})
-    return {**env, **secrets, **{f"CITYNET_{name.upper()}": str(value) for name, value in given.items()}}
+    given = {name: getattr(settings, name) for name in Settings.model_fields}
+    plain = {n: v.get_secret_value() if isinstance(v, SecretStr) else str(v) for n, v in given.items()}
+    return {**env, **secrets, **{f"CITYNET_{name.upper()}": value for name, value in plain.items()}}
 
 
 @dataclass
