@@ -50,8 +50,6 @@ class Readings:
 
     async def figures(self) -> None:
         """Keep the gauges of the part, once a second. Raises Unavailable when the broker is away."""
-        pullers = {"lag": await self.part.bus.puller(bus.INGEST_LIVE)}
-        pullers["lag_history"] = await self.part.bus.puller(bus.INGEST_HISTORY)
         before, at = self.part.counters["readings_stored"], time.monotonic()
         while not self.part.stopping.is_set():
             await asyncio.sleep(FIGURES_S)
@@ -61,8 +59,8 @@ class Readings:
             percentiles = self.latency.percentiles_ms()
             if percentiles:
                 self.part.gauges["stored_ms_p50"], self.part.gauges["stored_ms_p99"] = percentiles
-            for name, puller in pullers.items():
-                self.part.gauges[name] = await puller.pending()
+            self.part.gauges["lag"] = await self.part.bus.pending(bus.INGEST_LIVE)
+            self.part.gauges["lag_history"] = await self.part.bus.pending(bus.INGEST_HISTORY)
 
 
 def lanes(part: Part) -> list[Lane]:

@@ -1,5 +1,6 @@
 """Kill every process of a city under load: what was acknowledged is stored once, nothing else is."""
 
+import asyncio
 import os
 import random
 import signal
@@ -14,7 +15,7 @@ import psycopg
 import pytest
 
 from bench.city import KEYS, names, plant
-from citynet import db, embedded
+from citynet import bus, db, embedded
 from citynet.settings import Settings
 from citynet.supervisor import City
 from simulators.load import Load, fleet
@@ -95,6 +96,25 @@ def wait_until_stored(city: City, want: Stored, start: datetime) -> Stored:
     return have
 
 
+async def waiting(city: City) -> dict[str, int]:
+    """Durable -> messages that nobody has acknowledged, in the streams of readings."""
+    async with bus.connected(city.settings, "admin") as admin:
+        found = {
+            one.durable: await admin.pending(one) for one in bus.CONSUMERS if one.stream in ("UPLINKS", "READINGS")
+        }
+    return {durable: count for durable, count in found.items() if count}
+
+
+def wait_until_nobody_waits(city: City) -> dict[str, int]:
+    """No part may hang: each takes what there is for it."""
+    until = time.monotonic() + STORED_WITHIN_S
+    left = {"not": 1, "asked": 1}
+    while left and time.monotonic() < until:
+        city.watch()
+        left = asyncio.run(waiting(city))
+    return left
+
+
 @pytest.mark.parametrize("number", range(ROUNDS))
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_what_was_acknowledged_is_stored_once(
@@ -115,3 +135,4 @@ def test_what_was_acknowledged_is_stored_once(
     )
     assert (len(lost), len(doubled), len(wrong)) == (0, 0, 0)
     assert load.acked_count == MESSAGES
+    assert wait_until_nobody_waits(city) == {}
