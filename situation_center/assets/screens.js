@@ -105,7 +105,7 @@
   function openQueue(id, initial) {
     if (!complete) takeAll(initial ?? []);
     else drawQueue();
-    setTimeout(markSelected, 300);
+    setTimeout(() => { if (selected.incident) markSelected(); }, 300); // a first click of the person stays
     return fitColumns('queue', ['state']);
   }
 

@@ -34,6 +34,8 @@ def play_the_leak(senior: Visitor, language: str) -> None:
     page.keyboard.press("a")
     expect(page.locator("#toast-undo")).to_be_visible()
     expect(leak).to_contain_text(words["acknowledged"])
+    page.locator(".cm-zoom button").last.click()  # the whole city
+    expect(page.locator("#card")).to_contain_text(words["acknowledged"])
     senior.picture(f"main-{language}")
 
     page.locator("#card-commands button", has_text=words["close"]).last.click()

@@ -143,19 +143,23 @@ def commands(
     if not possible and not sent:
         return None
     body: list[Any] = [html.H2(say(language, "card.commands"), className="label")]
-    several = len({p["object_id"] for p in possible}) > 1
-    body += [_command_button(p, language, several=several) for p in possible]
     body += [command_state(row, who, zone) for row in sent]
+    for object_id in dict.fromkeys(p["object_id"] for p in possible):
+        body += _command_group([p for p in possible if p["object_id"] == object_id], language)
     return html.Section(body, id=id_)
 
 
-def _command_button(command: PossibleCommand, language: str, *, several: bool) -> html.Button:
-    label = named(command, "title", language)
-    where = f"{named(command, 'object', language)}: " if several else ""
+def _command_group(possible: list[PossibleCommand], language: str) -> list[Any]:
+    """What one object can be told, side by side."""
+    buttons = html.Div([_command_button(p, language) for p in possible], className="actions")
+    return [html.Div(named(possible[0], "object", language), className="one-line"), buttons]
+
+
+def _command_button(command: PossibleCommand, language: str) -> html.Button:
     many = f" ({command['targets']})" if command["targets"] > 1 else ""
-    key = f"{command['object_id']}/{command['action']}"
     more = "…" if command["args"] or command["dangerous"] else ""
-    return html.Button(f"{where}{label}{many}{more}", id={"command": key}, n_clicks=0, className="command-button")
+    key = f"{command['object_id']}/{command['action']}"
+    return html.Button(f"{named(command, 'title', language)}{many}{more}", id={"command": key}, n_clicks=0)
 
 
 def command_state(row: CommandRow, who: Actor, zone: ZoneInfo) -> html.Div:
