@@ -79,7 +79,7 @@ def _title(text: str, colour: str) -> dict[str, Any]:
     }
 
 
-def _line(points: Points, name: str, look: dict[str, Any], zone: ZoneInfo) -> go.Scattergl:
+def _line(points: Points, name: str, *, look: dict[str, Any], zone: ZoneInfo) -> go.Scattergl:
     return go.Scatter(
         x=local(points["time"], zone),
         y=points["value"],
@@ -104,7 +104,7 @@ def one(
         figure.add_hline(y=high, line={"color": colour["edge"], "width": 1, "dash": "dot"})
     if opened is not None:
         figure.add_vline(x=local([opened], zone)[0], line={"color": "#e69f00", "width": 1.5, "dash": "dash"})
-    figure.add_trace(_line(points, "", {"color": colour["line"]}, zone))
+    figure.add_trace(_line(points, "", look={"color": colour["line"]}, zone=zone))
     if not points["time"]:
         figure.add_annotation(
             text=say(language, "service.no_data"), showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5
@@ -133,7 +133,7 @@ def many(
         state = states.get(row["object_id"], "normal")
         if state in ABNORMAL:
             look = {"color": ABNORMAL[state], "width": 2.4}
-        figure.add_trace(_line(values, row["object_ru" if language == "ru" else "object_en"], look, zone))
+        figure.add_trace(_line(values, row["object_ru" if language == "ru" else "object_en"], look=look, zone=zone))
     return figure
 
 
