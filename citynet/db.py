@@ -1,8 +1,9 @@
 """PostgreSQL for every part: own roles, named SQL, audited transactions, one active worker a part."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, LiteralString, cast
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -48,15 +49,17 @@ class Database:
 
     def __init__(self, url: str, *, size: int = 6) -> None:
         self.url = url
+        self._asking: asyncio.Task[None] | None = None
         self.pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             min_size=1,
             max_size=size,
             open=False,
+            timeout=10,
             # The pool doubles its pause after each failed connection, so a database that was away for an hour would be
-            # found again after another. It gives up soon instead, and whoever asks next makes it try at once.
-            timeout=3,
+            # found again after another. So it gives up soon, and we ask anew.
             reconnect_timeout=1,
+            reconnect_failed=self._ask_anew,
             check=AsyncConnectionPool.check_connection,
             kwargs={"row_factory": dict_row, "autocommit": True, "options": "-c timezone=UTC"},
         )
@@ -72,7 +75,17 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._asking:
+            self._asking.cancel()
         await self.pool.close()
+
+    def _ask_anew(self, pool: AsyncConnectionPool[Connection]) -> None:
+        async def ask() -> None:
+            with suppress(psycopg.OperationalError):  # not yet, or closed meanwhile
+                async with pool.connection(timeout=1):
+                    pass
+
+        self._asking = asyncio.create_task(ask())
 
     @asynccontextmanager
     async def transaction(
