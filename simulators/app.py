@@ -123,7 +123,7 @@ class Simulator:
         self.fleet.radio.f_cnt.update(self.memory.f_cnt)
         self.fleet.wires.start()
         ahead = [track.since(self.memory.until) for track in self.tracks]
-        self.player = Player(ahead, self.fleet.wires, self.clock, self.settings)
+        self.player = Player(ahead, self.fleet.wires, self.clock, limits=self.settings)
         return self.fleet
 
     def set_clock(self, clock: Clock) -> None:
@@ -149,7 +149,7 @@ class Simulator:
         now = self.clock.now().timestamp()
         start = max(now - self.plan.backfill_days * DAY_S, self.memory.until)
         began = time.monotonic()
-        values = await history.backfill(self.city, fleet.wires, start, now, self.settings)
+        values = await history.backfill(self.city, fleet.wires, self.settings, start=start, end=now)
         values += await self.player.past() if self.player else 0
         if values:
             days = (now - start) / DAY_S

@@ -81,9 +81,9 @@ def _rounded(geometry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _port(shore: Shore) -> list[Proposal]:
-    yard = polygon(shore.patch(*PORT))
-    piers = [shore.patch(a - 0.05, a + 0.05, 0.02, reach) for a, reach in PIERS_KM]
-    moles = [shore.patch(-2.72, -2.69, 0.02, -0.85), shore.patch(3.1, 3.13, 0.02, -1.1)]
+    yard = polygon(shore.patch(*PORT[:2], near=PORT[2], far=PORT[3]))
+    piers = [shore.patch(a - 0.05, a + 0.05, near=0.02, far=reach) for a, reach in PIERS_KM]
+    moles = [shore.patch(-2.72, -2.69, near=0.02, far=-0.85), shore.patch(3.1, 3.13, near=0.02, far=-1.1)]
     return [
         shape("port/yard", "port", Name("Морской порт", "Sea port"), yard),
         shape("port/piers", "port", Name("Причалы", "Piers"), multi_polygon(piers)),
@@ -93,7 +93,7 @@ def _port(shore: Shore) -> list[Proposal]:
 
 def _districts(shore: Shore) -> list[Proposal]:
     return [
-        shape(f"district/{key}", "district", name, polygon(shore.patch(start, end, near, far)))
+        shape(f"district/{key}", "district", name, polygon(shore.patch(start, end, near=near, far=far)))
         for key, name, start, end, near, far in DISTRICTS
     ]
 

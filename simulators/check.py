@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,12 +92,12 @@ def check(*, seconds: float, speed: float, seed: int, say: Say) -> Report:
             web_port=embedded.free_port(),
             allow_private_webhooks=True,
         )
-        with City(settings, say=say) as city:
-            try:
-                return asyncio.run(Check(city, receiver, seconds=seconds, speed=speed, seed=seed, say=say).run())
-            except BaseException:
-                _keep_logs(home, say)
-                raise
+        with City(settings, say=say) as city, ExitStack() as failed:
+            failed.callback(_keep_logs, home, say)
+            report = asyncio.run(Check(city, receiver, seconds=seconds, speed=speed, seed=seed, say=say).run())
+            if not report.failures():
+                failed.pop_all()
+            return report
 
 
 def _keep_logs(home: Path, say: Say) -> None:

@@ -34,7 +34,7 @@ def uplink(
 ) -> bytes:
     """An `up` event: the frame as the device's codec packs it, or an object where it has none; one rxInfo a gateway."""
     event = integration.UplinkEvent()
-    _common(event, device, t, unique)
+    _common(event, device, t, unique=unique)
     event.dev_addr = _dev_addr(device)
     event.adr, event.dr, event.f_cnt = True, 5, f_cnt
     codec = codecs().get(_spec(device).profile)
@@ -55,7 +55,7 @@ def uplink(
 def join(device: Proposal, t: float, *, unique: str) -> bytes:
     """A `join` event."""
     event = integration.JoinEvent()
-    _common(event, device, t, unique)
+    _common(event, device, t, unique=unique)
     event.dev_addr = _dev_addr(device)
     return _json(event)
 
@@ -63,7 +63,7 @@ def join(device: Proposal, t: float, *, unique: str) -> bytes:
 def status(device: Proposal, t: float, *, battery: float, margin: int, unique: str) -> bytes:
     """A `status` event: battery in percent and link margin in dB."""
     event = integration.StatusEvent()
-    _common(event, device, t, unique)
+    _common(event, device, t, unique=unique)
     event.battery_level, event.margin = battery, margin
     return _json(event)
 
@@ -81,7 +81,7 @@ def txack(device: Proposal, t: float, *, queue_item_id: str, f_cnt_down: int, ga
 def ack(device: Proposal, t: float, *, queue_item_id: str, acknowledged: bool, f_cnt_down: int, unique: str) -> bytes:
     """An `ack` event: the device answered a confirmed downlink, or did not in time."""
     event = integration.AckEvent()
-    _common(event, device, t, unique)
+    _common(event, device, t, unique=unique)
     event.queue_item_id, event.acknowledged, event.f_cnt_down = queue_item_id, acknowledged, f_cnt_down
     return _json(event)
 
@@ -102,7 +102,7 @@ def dedup_id(*parts: object) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, "/".join(map(str, parts))))
 
 
-def _common(event: Any, device: Proposal, t: float, unique: str) -> None:
+def _common(event: Any, device: Proposal, t: float, *, unique: str) -> None:
     event.deduplication_id = unique
     event.time.FromNanoseconds(round(t * 1e9))
     _info(event.device_info, device)

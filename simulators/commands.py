@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import sys
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from citynet import settings
@@ -35,6 +37,7 @@ class Rebase(StrEnum):
 
 
 def simulate(
+    *,
     speed: Annotated[float | None, typer.Option(help="Set the city clock to this many city seconds a second.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed: another city, other faults.")] = simulation.DEFAULT_SEED,
     backfill_days: Annotated[float, typer.Option(help="Days of history on the first start.", min=0, max=400)] = 28,
@@ -56,6 +59,7 @@ def _set_speed(city: Settings, speed: float, origin: datetime | None = None) -> 
 
 
 def replay(
+    *,
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV(.gz), Parquet, NDJSON of messages.")],
     form: Annotated[Form, typer.Option("--as", help="How the values are sent.")] = Form.NATIVE,
     speed: Annotated[float | None, typer.Option(help="Set the city clock to this pace.")] = None,
@@ -68,7 +72,7 @@ def replay(
     """Play a recording into the running city through MQTT. Rows older than the city clock go the history way."""
     city = settings.load()
     if file.suffix in (".ndjson", ".jsonl"):
-        sent = asyncio.run(_messages(city, file, speed, rebase))
+        sent = asyncio.run(_messages(city, file, speed=speed, rebase=rebase))
         typer.echo(f"{sent} messages sent and acknowledged")
         return
     found = tracks.read_tracks(file, tracks.mapping_for(file, mapping), chirpstack=form is Form.CHIRPSTACK)
@@ -86,7 +90,7 @@ async def _tracks(city: Settings, found: list[tracks.Track], clock: Clock) -> in
         await registration.propose(client, "recordings", [track.proposal for track in found])
     wires = connect(city, "citynet-replay", ledger=Ledger())
     wires.start()
-    player = Player(found, wires, clock, city)
+    player = Player(found, wires, clock, limits=city)
     typer.echo(f"{await player.past()} values of the past sent")
     await player.live(asyncio.Event())
     await wires.drain(60.0)
@@ -94,7 +98,7 @@ async def _tracks(city: Settings, found: list[tracks.Track], clock: Clock) -> in
     return player.sent
 
 
-async def _messages(city: Settings, file: Path, speed: float | None, rebase: Rebase) -> int:
+async def _messages(city: Settings, file: Path, *, speed: float | None, rebase: Rebase) -> int:
     messages = read_messages(file)
     if speed is not None:
         origin = datetime.fromtimestamp(messages[0].time).astimezone() if rebase is Rebase.KEEP else None
@@ -110,6 +114,7 @@ async def _messages(city: Settings, file: Path, speed: float | None, rebase: Reb
 
 
 def demo_check(
+    *,
     seconds: Annotated[float, typer.Option(help="Wall seconds of life after the backfill.", min=10, max=600)] = 90,
     speed: Annotated[float, typer.Option(help="City seconds a second.", min=1, max=600)] = 60,
     seed: Annotated[int, typer.Option(help="City and faults.")] = simulation.DEFAULT_SEED,
@@ -118,6 +123,8 @@ def demo_check(
     """Prove the whole chain in a temporary city: nothing lost, nothing doubled, every planted fault found."""
     from simulators import check
 
+    # stdout is for the report alone
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     report = check.check(seconds=seconds, speed=speed, seed=seed, say=lambda line: typer.echo(line, err=True))
     if as_json:
         typer.echo(json.dumps(report.figures()))

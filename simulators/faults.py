@@ -10,6 +10,7 @@ from simulators.world import World
 EPISODE_PEAK_UGM3 = 420.0
 LEAK_SHARE = 1.3  # of the full flow of the district
 MINUTE_S = 60.0
+Span = tuple[float, float]  # city time from, to; epoch seconds
 GAP_S = (75.0, 600.0)  # between the first faults: for ten minutes at 1x, for ninety at 60x
 
 
@@ -34,11 +35,11 @@ class FaultKind:
     lasts_s: float
     rules: tuple[str, ...]
     max_delay_s: float
-    start: Callable[[City, int, float, float], None]
+    start: Callable[[City, int, Span], None]
     end: Callable[[City, int], None]
 
 
-def _leak(city: City, row: int, _: float, __: float) -> None:
+def _leak(city: City, row: int, _: Span) -> None:
     city.inlets.leak_m3h[row] = LEAK_SHARE * city.inlets.full_m3h[row]
 
 
@@ -46,7 +47,7 @@ def _no_leak(city: City, row: int) -> None:
     city.inlets.leak_m3h[row] = 0.0
 
 
-def _cabinet_out(city: City, row: int, _: float, __: float) -> None:
+def _cabinet_out(city: City, row: int, _: Span) -> None:
     city.cabinets.set_supply(row, False)
 
 
@@ -54,23 +55,23 @@ def _cabinet_back(city: City, row: int) -> None:
     city.cabinets.set_supply(row, True)
 
 
-def _fire(city: City, row: int, t: float, until: float) -> None:
-    city.bins.fire_from[row], city.bins.fire_to[row] = t, until
+def _fire(city: City, row: int, span: Span) -> None:
+    city.bins.fire_from[row], city.bins.fire_to[row] = span
 
 
 def _fire_out(_: City, __: int) -> None:
     """A fire ends by itself: the bin cools down."""
 
 
-def _episode(city: City, row: int, t: float, until: float) -> None:
-    city.air.start_episode(row, t, until, EPISODE_PEAK_UGM3)
+def _episode(city: City, row: int, span: Span) -> None:
+    city.air.start_episode(row, span, peak_ugm3=EPISODE_PEAK_UGM3)
 
 
 def _episode_over(_: City, __: int) -> None:
     """The wind clears the plume after its end."""
 
 
-def _gateway_off(city: City, row: int, _: float, __: float) -> None:
+def _gateway_off(city: City, row: int, _: Span) -> None:
     city.gateways.up[row] = False
     city.silence()
 
@@ -105,16 +106,16 @@ def schedule(world: World, seed: int, duration_s: float, *, then_hours: float = 
     faults: list[Fault] = []
     for i, kind in enumerate(KINDS.values()):
         start = round(gap * (0.6 + i) + rng.uniform(0, 0.2) * gap)
-        faults.append(_plant(kind, world, float(start), rng, faults))
+        faults.append(_plant(kind, world, float(start), rng=rng, before=faults))
     at = duration_s + 2400.0
     while at < then_hours * 3600.0:
         kind = rng.choice(list(KINDS.values()))
-        faults.append(_plant(kind, world, float(round(at)), rng, faults))
+        faults.append(_plant(kind, world, float(round(at)), rng=rng, before=faults))
         at += rng.uniform(2400.0, 4800.0)
     return faults
 
 
-def _plant(kind: FaultKind, world: World, start_s: float, rng: Random, before: list[Fault]) -> Fault:
+def _plant(kind: FaultKind, world: World, start_s: float, *, rng: Random, before: list[Fault]) -> Fault:
     """A fault on an object that no running fault touches."""
     busy = {f.key for f in before if f.end_s + 3600.0 > start_s}
     behind = _behind(world, [f.key for f in before if f.kind == "gateway_silent" and f.end_s + 3600.0 > start_s])
@@ -145,7 +146,7 @@ class FaultLine:
         for fault in begun:
             kind = KINDS[fault.kind]
             row = city.kinds[kind.cls].row[fault.key]
-            kind.start(city, row, t, self.t0 + fault.end_s)
+            kind.start(city, row, (t, self.t0 + fault.end_s))
         over = [f for f in self._running if self.t0 + f.end_s <= t]
         for fault in over:
             kind = KINDS[fault.kind]

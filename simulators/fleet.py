@@ -143,12 +143,12 @@ class Fleet:
             # After a pause only the newest report is made up for.
             missed = np.floor((t - due[row]) / kind.interval_s)
             if alive[row]:
-                self._publish(kind.devices[row], int(due[row] + missed * kind.interval_s), values, int(row))
+                self._publish(kind.devices[row], int(due[row] + missed * kind.interval_s), columns=values, row=int(row))
             due[row] += (missed + 1) * kind.interval_s
         for row in at_once:
-            self._publish(kind.devices[row], int(t), values, int(row))
+            self._publish(kind.devices[row], int(t), columns=values, row=int(row))
 
-    def _publish(self, device: Proposal, second: int, columns: dict[str, Array], row: int) -> None:
+    def _publish(self, device: Proposal, second: int, *, columns: dict[str, Array], row: int) -> None:
         spec = device.device
         if spec is None:
             return
@@ -157,7 +157,7 @@ class Fleet:
         values = {key: float(column[row]) for key, column in columns.items()}
         note = Note(spec.external_id, (second * 1_000_000,), tuple(values), sample=tuple(values.values()))
         if spec.protocol == "chirpstack":
-            self.radio.uplink(device, float(second), values, note)
+            self.radio.uplink(device, float(second), values, note=note)
             return
         body = msgspec.json.encode({"time": second, "values": values})
         self.wires.of(spec.external_id).publish(f"devices/{spec.external_id}/up", body, note)
@@ -181,12 +181,12 @@ class Fleet:
         found = self.city.wire_id.get(external_id)
         if found:
             kind = self.city.kinds[found[0]]
-            self._later(RESPONSE_S, lambda t: self._obey(kind, found[1], order, t))
+            self._later(RESPONSE_S, lambda t: self._obey(kind, found[1], order, t=t))
 
-    def _obey(self, kind: Kind, row: int, order: Order, t: float) -> None:
+    def _obey(self, kind: Kind, row: int, order: Order, *, t: float) -> None:
         """A device does each command id once and repeats its answer when asked again."""
         if order.command_id not in self._answered:
-            self._answered[order.command_id] = kind.answer(row, order.action, order.args, t)
+            self._answered[order.command_id] = kind.answer(row, order.action, order.args, t=t)
             if len(self._answered) > REMEMBERED_COMMANDS:
                 self._answered.popitem(last=False)
         answer, spec = self._answered[order.command_id], kind.devices[row].device

@@ -52,7 +52,7 @@ class Shore:
         count = max(2, round(abs(end - start) / step) + 1)
         return [self.point(float(s), inland) for s in np.linspace(start, end, count)]
 
-    def patch(self, start: float, end: float, near: float, far: float) -> list[Point]:
+    def patch(self, start: float, end: float, *, near: float, far: float) -> list[Point]:
         """A closed ring: the strip between two distances from the shore."""
         ring = self.line(start, end, near) + self.line(end, start, far)
         return [*ring, ring[0]]

@@ -21,7 +21,7 @@ class Chunk:
     body: bytes
 
 
-def chunks(city: City, start: float, end: float, limits: Settings) -> Iterator[Chunk]:
+def chunks(city: City, start: float, end: float, *, limits: Settings) -> Iterator[Chunk]:
     """Every device's values from start to end (epoch seconds), in the resolution of its kind, oldest first."""
     for kind in city.kinds.values():
         step = kind.history_step_s
@@ -53,10 +53,10 @@ def _size(keys: int, limits: Settings) -> int:
     return max(1, min(limits.values_per_uplink // keys, limits.payload_bytes // (40 * (keys + 1))))
 
 
-async def backfill(city: City, wires: Wires, start: float, end: float, limits: Settings) -> int:
+async def backfill(city: City, wires: Wires, limits: Settings, *, start: float, end: float) -> int:
     """Publishes the past; returns the number of values once all is acknowledged by the broker."""
     values = 0
-    for chunk in chunks(city, start, end, limits):
+    for chunk in chunks(city, start, end, limits=limits):
         wire = wires.of(chunk.note.external_id)
         wire.publish(f"devices/{chunk.note.external_id}/history", chunk.body, chunk.note)
         values += chunk.note.values

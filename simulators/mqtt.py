@@ -84,6 +84,8 @@ class Concentrator:
         """Disconnects; what is unacknowledged stays so."""
         self._client.disconnect()
         self._client.loop_stop()
+        # paho closes the pair of sockets that wakes its thread only when the client is collected, with a warning.
+        self._client._reset_sockets(sockpair_only=True)
 
     def _connected(self, client: paho.Client, _: Any, __: Any, reason: Any, ___: Any) -> None:
         if reason.is_failure:

@@ -44,14 +44,14 @@ class NetworkServer:
             unique = chirpstack.dedup_id("join", device.key, t)
             self._send(device, "join", chirpstack.join(device, t, unique=unique))
 
-    def uplink(self, device: Proposal, t: float, values: dict[str, float], note: Note) -> None:
+    def uplink(self, device: Proposal, t: float, values: dict[str, float], *, note: Note) -> None:
         """Publishes one frame as heard by all working gateways in range."""
         heard = self._heard(device)
         self.f_cnt[device.key] += 1
         count = self.f_cnt[device.key]
         unique = chirpstack.dedup_id(device.key, count, t)
         body = chirpstack.uplink(device, t, values, f_cnt=count, heard=heard, unique=unique)
-        self._send(device, "up", body, note)
+        self._send(device, "up", body, note=note)
         if count % 288 == 1:  # about once a day, as a device status request would bring
             battery = values.get("battery", 100.0)
             body = chirpstack.status(device, t, battery=battery, margin=round(self._rng.uniform(6, 18)), unique=unique)
@@ -76,9 +76,9 @@ class NetworkServer:
         count = self._f_cnt_down[device.key]
         body = chirpstack.txack(device, t, queue_item_id=command.id, f_cnt_down=count, gateway_id=up[0])
         self._send(device, "txack", body)
-        self._later(ACK_S - TXACK_S, lambda later: self._deliver(device, command, count, later))
+        self._later(ACK_S - TXACK_S, lambda later: self._deliver(device, command, count, t=later))
 
-    def _deliver(self, device: Proposal, command: Downlink, count: int, t: float) -> None:
+    def _deliver(self, device: Proposal, command: Downlink, count: int, *, t: float) -> None:
         kind = self._city.kinds[device.cls]
         codec = codecs()[device.device.profile] if device.device else None
         if codec is None or codec.read is None:
@@ -87,7 +87,7 @@ class NetworkServer:
             action, args = codec.read(command.data, command.f_port)
         except BadInput:
             return  # a device is silent about bytes that it does not understand
-        answer = kind.answer(kind.row[device.key], action, args, t)
+        answer = kind.answer(kind.row[device.key], action, args, t=t)
         if not command.confirmed:
             return
         if answer is None:
@@ -120,7 +120,7 @@ class NetworkServer:
         kinds = (self._city.bins, self._city.lamps)
         return [p for kind in kinds for p in kind.devices if p.device and p.device.protocol == "chirpstack"]
 
-    def _send(self, device: Proposal, event: str, body: bytes, note: Note | None = None) -> None:
+    def _send(self, device: Proposal, event: str, body: bytes, *, note: Note | None = None) -> None:
         if device.device:
             application = device.device.attributes["application_id"]
             self._wire.publish(chirpstack.topic(application, device.device.external_id, event), body, note)

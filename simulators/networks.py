@@ -120,7 +120,7 @@ def _water_zone(layout: Layout, number: int, rng: Random) -> list[Proposal]:
         name_en=f"Water metering district {number}",
         service="water",
         org="org/water",
-        geometry=polygon(shore.patch(start + 0.02, end - 0.02, 0.06, top)),
+        geometry=polygon(shore.patch(start + 0.02, end - 0.02, near=0.06, far=top)),
     )
     pipes = [
         line_object(
@@ -132,23 +132,23 @@ def _water_zone(layout: Layout, number: int, rng: Random) -> list[Proposal]:
             parent=key,
             diameter_mm=diameter,
         )
-        for i, (line, diameter) in enumerate(_zone_pipes(layout, start, end, middle, trunk=trunk, top=top))
+        for i, (line, diameter) in enumerate(_zone_pipes(layout, (start, end), middle=middle, trunk=trunk, top=top))
     ]
-    houses = _pick(layout, start, end, rng, METERS_PER_WATER_ZONE)
-    meters = [_water_meter(house, number, i, key) for i, house in houses]
-    return [zone, *pipes, *_zone_points(layout, number, middle, trunk), *meters]
+    houses = _pick(layout, (start, end), rng=rng, count=METERS_PER_WATER_ZONE)
+    meters = [_water_meter(house, number, i, parent=key) for i, house in houses]
+    return [zone, *pipes, *_zone_points(layout, number, middle=middle, trunk=trunk), *meters]
 
 
 def _zone_pipes(
-    layout: Layout, start: float, end: float, middle: float, *, trunk: float, top: float
+    layout: Layout, span: tuple[float, float], *, middle: float, trunk: float, top: float
 ) -> Iterable[tuple[list[Point], int]]:
-    shore = layout.shore
+    (start, end), shore = span, layout.shore
     yield [shore.point(middle, trunk), shore.point(middle, 0.7), shore.point(middle, 0.14)], 300
     for inland in (0.14, 0.4, 1.02, top - 0.03):
         yield shore.line(start + 0.06, end - 0.06, inland), 150
 
 
-def _zone_points(layout: Layout, number: int, middle: float, trunk: float) -> list[Proposal]:
+def _zone_points(layout: Layout, number: int, *, middle: float, trunk: float) -> list[Proposal]:
     """The inlet with its meter, the inlet valve and the section valve."""
     shore, key = layout.shore, f"md/{number:02d}"
     inlet_at = shore.point(middle + 0.015, trunk - 0.03)
@@ -180,7 +180,7 @@ def _zone_points(layout: Layout, number: int, middle: float, trunk: float) -> li
     return points
 
 
-def _water_meter(house: House, number: int, index: int, parent: str) -> Proposal:
+def _water_meter(house: House, number: int, index: int, *, parent: str) -> Proposal:
     code = f"{number:02d}-{index:02d}"
     return point_object(
         f"water_meter/{code}",
@@ -197,9 +197,9 @@ def _water_meter(house: House, number: int, index: int, parent: str) -> Proposal
     )
 
 
-def _pick(layout: Layout, start: float, end: float, rng: Random, count: int) -> list[tuple[int, House]]:
+def _pick(layout: Layout, span: tuple[float, float], *, rng: Random, count: int) -> list[tuple[int, House]]:
     """Distinct houses between two places along the shore, numbered from 1 in their order along it."""
-    houses = [h for h in layout.houses if start <= h.along < end]
+    houses = [h for h in layout.houses if span[0] <= h.along < span[1]]
     chosen = rng.sample(houses, count)
     return list(enumerate(sorted(chosen, key=lambda h: (h.along, h.inland)), 1))
 
@@ -223,11 +223,11 @@ def power(layout: Layout, seed: int) -> list[Proposal]:
         for i, along in enumerate(SUBSTATIONS_KM, 1)
     ]
     for number in range(1, FEEDERS + 1):
-        objects += _feeder(layout, number, (borders[number - 1], borders[number]), rng)
+        objects += _feeder(layout, number, (borders[number - 1], borders[number]), rng=rng)
     return objects
 
 
-def _feeder(layout: Layout, number: int, borders: tuple[float, float], rng: Random) -> list[Proposal]:
+def _feeder(layout: Layout, number: int, borders: tuple[float, float], *, rng: Random) -> list[Proposal]:
     shore, code = layout.shore, f"F-{number:02d}"
     middle = sum(borders) / 2
     station, home = min(enumerate(SUBSTATIONS_KM, 1), key=lambda s: abs(s[1] - middle))
@@ -249,7 +249,7 @@ def _feeder(layout: Layout, number: int, borders: tuple[float, float], rng: Rand
         device=native(f"feeder-{number:02d}", "feeder-meter"),
         along=round(middle, 3),
     )
-    meters = [_power_meter(h, number, i) for i, h in _pick(layout, *borders, rng, METERS_PER_FEEDER)]
+    meters = [_power_meter(h, number, i) for i, h in _pick(layout, borders, rng=rng, count=METERS_PER_FEEDER)]
     return [cable, meter, *meters]
 
 
@@ -288,11 +288,11 @@ def heat(layout: Layout, seed: int) -> list[Proposal]:
         for i, along in enumerate((-3.2, 0.3), 1)
     ]
     for number, home, start, end in HEAT_MAINS:
-        objects += _heat_main(layout, int(number), (home, start, end), rng)
+        objects += _heat_main(layout, int(number), (home, start, end), rng=rng)
     return objects
 
 
-def _heat_main(layout: Layout, number: int, place: tuple[float, float, float], rng: Random) -> list[Proposal]:
+def _heat_main(layout: Layout, number: int, place: tuple[float, float, float], *, rng: Random) -> list[Proposal]:
     home, start, end = place
     shore, key = layout.shore, f"heat_main/{number}"
     far = end if abs(end - home) > abs(start - home) else start

@@ -60,8 +60,8 @@ async def wait_until(moment: float, clock: Clock, stopping: asyncio.Event) -> bo
 class Player:
     """Tracks on the wires of the field, timed by the city clock."""
 
-    def __init__(self, tracks: list[Track], wires: Wires, clock: Clock, settings: Settings) -> None:
-        self._tracks, self._wires, self.clock, self._settings = tracks, wires, clock, settings
+    def __init__(self, tracks: list[Track], wires: Wires, clock: Clock, *, limits: Settings) -> None:
+        self._tracks, self._wires, self.clock, self._limits = tracks, wires, clock, limits
         self._now = int(clock.now().timestamp())
         self._split = [int(np.searchsorted(track.times, self._now)) for track in tracks]
         self.sent = 0
@@ -70,7 +70,7 @@ class Player:
         """Sends what lies before now; returns the number of values."""
         before = self.sent
         for track, split in zip(self._tracks, self._split, strict=True):
-            for batch in _batches(rows(track, 0, split), self._settings.values_per_uplink):
+            for batch in _batches(rows(track, 0, split), self._limits.values_per_uplink):
                 self._history(track, batch)
                 await self._wires.of(_external_id(track)).room()
         await self._wires.drain(120.0)

@@ -43,7 +43,7 @@ def gateways(layout: Layout) -> list[Proposal]:
     ]
 
 
-def lora(external_id: str, profile: str, at: Point, heard_by: list[Proposal]) -> DeviceSpec:
+def lora(external_id: str, profile: str, at: Point, *, heard_by: list[Proposal]) -> DeviceSpec:
     """A device behind the simulated network server and the gateways that hear it, nearest first."""
     ranked = sorted(heard_by, key=lambda g: distance_km(at, _at(g)))
     near = [g for g in ranked if distance_km(at, _at(g)) <= RADIO_RANGE_KM][:3] or ranked[:1]
@@ -68,13 +68,13 @@ def lighting(layout: Layout, heard_by: list[Proposal]) -> list[Proposal]:
     objects = []
     for number, (inland, level, start) in enumerate(CABINETS, 1):
         street = EAST_STREETS[level] if start >= 0.9 else WEST_STREETS[level]
-        objects.append(_cabinet(layout, number, street, (start, inland)))
+        objects.append(_cabinet(layout, number, street, place=(start, inland)))
         for i in range(1, LAMPS_PER_CABINET + 1):
-            objects.append(_lamp(layout, number, i, (start, inland), street, heard_by))
+            objects.append(_lamp(layout, number, i, place=(start, inland), street=street, heard_by=heard_by))
     return objects
 
 
-def _cabinet(layout: Layout, number: int, street: Name, place: tuple[float, float]) -> Proposal:
+def _cabinet(layout: Layout, number: int, street: Name, *, place: tuple[float, float]) -> Proposal:
     return point_object(
         f"cabinet/K-{number:02d}",
         "cabinet",
@@ -89,6 +89,7 @@ def _lamp(
     layout: Layout,
     cabinet: int,
     index: int,
+    *,
     place: tuple[float, float],
     street: Name,
     heard_by: list[Proposal],
@@ -98,7 +99,7 @@ def _lamp(
     code = f"{cabinet:02d}-{index:02d}"
     external_id = f"70b3d5e75e{cabinet:03x}{index:03x}"
     if cabinet in LORA_CABINETS:
-        device = lora(external_id, "lamp-lora", at, heard_by)
+        device = lora(external_id, "lamp-lora", at, heard_by=heard_by)
     else:
         device = native(f"lamp-{code}", "lamp")
     return point_object(
@@ -132,7 +133,7 @@ def waste(layout: Layout, seed: int, heard_by: list[Proposal]) -> list[Proposal]
                 at,
                 service="waste",
                 parent=parent.key,
-                device=lora(f"70b3d5e75f{i:06x}", "bin-lora", at, heard_by),
+                device=lora(f"70b3d5e75f{i:06x}", "bin-lora", at, heard_by=heard_by),
                 address_ru=house.address.ru,
                 address_en=house.address.en,
                 volume_l=1100,

@@ -59,9 +59,9 @@ class AirStations(Kind):
             values["pm10"] = values["pm10"] + 1.4 * extra
         return values
 
-    def start_episode(self, row: int, t: float, until: float, peak_ugm3: float) -> None:
+    def start_episode(self, row: int, span: tuple[float, float], *, peak_ugm3: float) -> None:
         """A source next to a station; its neighbours get less with distance."""
         at = [(p.lon or 0.0, p.lat or 0.0) for p in self.devices]
         far = np.array([distance_km(at[row], place) for place in at])
         self.episode_ugm3 = peak_ugm3 * np.exp(-((far / PLUME_KM) ** 2))
-        self.episode_from, self.episode_to = t, until
+        self.episode_from, self.episode_to = span

@@ -49,7 +49,7 @@ class Kind:
         """Rows that report at once, out of their rhythm."""
         return np.array([], np.intp)
 
-    def answer(self, row: int, action: str, args: Args, t: float) -> Answer | None:
+    def answer(self, row: int, action: str, args: Args, *, t: float) -> Answer | None:
         """Takes a command. None: the device is off and never answers."""
         return Answer(False, f"unknown action {action}") if self.alive(t)[row] else None
 

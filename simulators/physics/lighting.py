@@ -74,7 +74,7 @@ class Lamps(Kind):
         rows, self._changed = np.unique(np.array(self._changed, np.intp)), []
         return rows[self.alive(t)[rows]]
 
-    def answer(self, row: int, action: str, args: Args, t: float) -> Answer | None:
+    def answer(self, row: int, action: str, args: Args, *, t: float) -> Answer | None:
         if not self.alive(t)[row]:
             return None
         level = ordered_level(action, args)
@@ -147,7 +147,7 @@ class Cabinets(Kind):
         rows, self._changed = np.unique(np.array(self._changed, np.intp)), []
         return rows
 
-    def answer(self, row: int, action: str, args: Args, t: float) -> Answer | None:
+    def answer(self, row: int, action: str, args: Args, *, t: float) -> Answer | None:
         level = ordered_level(action, args)
         if level is None:
             return Answer(False, f"cannot {action} {args}")

@@ -44,7 +44,7 @@ class Valves(Kind):
         self._told[arrived] = self.target[arrived]
         return np.flatnonzero(arrived)
 
-    def answer(self, row: int, action: str, args: Args, t: float) -> Answer | None:
+    def answer(self, row: int, action: str, args: Args, *, t: float) -> Answer | None:
         if action not in ("open", "close"):
             return Answer(False, f"unknown action {action}")
         self.start_position[row] = self.position(t)[row]

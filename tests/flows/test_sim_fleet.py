@@ -17,6 +17,7 @@ from simulators.fleet import Fleet
 from simulators.ledger import Ledger
 from simulators.physics.city import City
 from simulators.streetside import APPLICATION_ID
+from tests.support.readings import eventually
 
 WORLD = world.build(7)
 EVENING = datetime(2026, 11, 21, 19, 0, tzinfo=UTC)
@@ -37,6 +38,15 @@ async def fleet_of(city: Settings, *, speed: float) -> AsyncIterator[Fleet]:
         fleet.wires.stop()
 
 
+async def reached(fleet: Fleet, messages: int) -> bool:
+    return fleet.ledger.messages >= messages
+
+
+async def listening(fleet: Fleet) -> bool:
+    """All connections stand and the broker has answered on the one that was subscribed first."""
+    return all(wire.connected for wire in fleet.wires.all) and fleet.ledger.messages > 0
+
+
 async def stored(bus: NatsBus, stream: str, subject: str) -> list[Frame]:
     puller = await bus.puller(Consumer(stream, "test", subject, in_order=True))
     frames = await puller.fetch(5000, 2)
@@ -45,7 +55,8 @@ async def stored(bus: NatsBus, stream: str, subject: str) -> list[Frame]:
 
 
 async def answers(bus: NatsBus, subject: str, count: int) -> list[dict[str, object]]:
-    puller = await bus.puller(Consumer("UPLINKS", "test-answers", subject, in_order=True))
+    durable = f"test-{subject.rpartition('.')[2]}"
+    puller = await bus.puller(Consumer("UPLINKS", durable, subject, in_order=True))
     found: list[Frame] = []
     for _ in range(20):
         found += await puller.fetch(100, 0.5)
@@ -56,7 +67,7 @@ async def answers(bus: NatsBus, subject: str, count: int) -> list[dict[str, obje
 
 async def test_every_acknowledged_message_is_stored(city: Settings, admin_bus: NatsBus) -> None:
     async with fleet_of(city, speed=60) as fleet:
-        await asyncio.sleep(3)
+        await eventually(lambda: reached(fleet, 300))
     assert await fleet.wires.drain(10)
     frames = await stored(admin_bus, "UPLINKS", "up.>")
     assert len(frames) == fleet.ledger.messages > 100
@@ -65,8 +76,8 @@ async def test_every_acknowledged_message_is_stored(city: Settings, admin_bus: N
 
 async def test_a_device_answers_once_for_each_command_id(city: Settings, admin_bus: NatsBus) -> None:
     order = {"command_id": "c1", "action": "dim", "args": {"level": 30}, "deadline": None}
-    async with fleet_of(city, speed=10):
-        await asyncio.sleep(0.5)
+    async with fleet_of(city, speed=10) as fleet:
+        await eventually(lambda: listening(fleet))
         for _ in range(2):
             subject = "$MQTT.msgs.devices.lamp-01-03.down.command"
             await admin_bus.publish(subject, msgspec.json.encode(order), headers={"Nmqtt-Pub": "1"})
@@ -93,23 +104,21 @@ async def test_a_downlink_gets_txack_and_ack(
     port, data = encode("dim", {"level": 40.0})
     down = {"devEui": lamp.device.external_id, "id": "q1", "confirmed": True, "fPort": port, "data": data}
     async with fleet_of(city, speed=10) as fleet:
-        await asyncio.sleep(0.5)
+        await eventually(lambda: listening(fleet))
         if not powered:
             fleet.city.cabinets.set_supply(fleet.city.cabinets.row[lamp.parent or ""], False)
         subject = f"$MQTT.msgs.application.{APPLICATION_ID}.device.{lamp.device.external_id}.command.down"
         await admin_bus.publish(subject, msgspec.json.encode(down), headers={"Nmqtt-Pub": "1"})
         [txack] = await answers(admin_bus, f"up.*.{lamp.device.external_id}.chirpstack.*.txack", 1)
-        await asyncio.sleep(0.8)
-        frames = await stored(admin_bus, "UPLINKS", f"up.*.{lamp.device.external_id}.chirpstack.*.ack")
+        [ack] = await answers(admin_bus, f"up.*.{lamp.device.external_id}.chirpstack.*.ack", 1)
     assert txack["queueItemId"] == "q1"
-    [ack] = [msgspec.json.decode(frame.data) for frame in frames]
     assert ack.get("acknowledged") == acknowledged
 
 
 async def test_history_is_stored_as_counted(city: Settings, admin_bus: NatsBus) -> None:
     async with fleet_of(city, speed=1) as fleet:
         end = EVENING.timestamp()
-        values = await history.backfill(fleet.city, fleet.wires, end - 2 * 86400, end, city)
+        values = await history.backfill(fleet.city, fleet.wires, city, start=end - 2 * 86400, end=end)
     frames = await stored(admin_bus, "HISTORY", "hist.>")
     assert max(len(frame.data) for frame in frames) < city.payload_bytes
     got = sum(len(point["values"]) for frame in frames for point in msgspec.json.decode(frame.data))

@@ -38,7 +38,7 @@ async def play(city: Settings, path: Path, *, chirpstack: bool) -> Ledger:
     ledger = Ledger(keep=True)
     wires = connect(city, "test-replay", ledger=ledger)
     wires.start()
-    player = Player(found, wires, clock, city)
+    player = Player(found, wires, clock, limits=city)
     assert await player.past() == 3
     await player.live(asyncio.Event())
     assert await wires.drain(10)

@@ -62,10 +62,10 @@ def test_an_inlet_is_the_sum_of_its_meters(city: City) -> None:
 def test_a_closed_valve_stops_the_leak(city: City) -> None:
     inlet, valve = row(city, "district_inlet/03"), row(city, "valve/03-2")
     before = city.inlets.now(NOON)["flow"][inlet]
-    KINDS["leak"].start(city, inlet, NOON, NOON + 3600)
+    KINDS["leak"].start(city, inlet, (NOON, NOON + 3600))
     leaking = city.inlets.now(NOON + 60)["flow"][inlet]
     assert leaking > 1.5 * before
-    answer = city.valves.answer(valve, "close", {}, NOON + 60)
+    answer = city.valves.answer(valve, "close", {}, t=NOON + 60)
     assert answer is not None
     assert answer.accepted
     assert city.inlets.now(NOON + 120)["flow"][inlet] < before
@@ -77,7 +77,7 @@ def test_a_closed_valve_stops_the_leak(city: City) -> None:
 def test_a_lamp_obeys_until_the_programme_changes(city: City) -> None:
     lamp = row(city, "lamp/01-01")
     assert city.lamps.now(NIGHT)["level"][lamp] == 100
-    answer = city.lamps.answer(lamp, "dim", {"level": 30}, NIGHT)
+    answer = city.lamps.answer(lamp, "dim", {"level": 30}, t=NIGHT)
     assert answer is not None
     assert answer.accepted
     assert city.lamps.now(NIGHT + 1)["level"][lamp] == 30
@@ -90,19 +90,19 @@ def test_a_dead_cabinet_takes_its_lamps_down(city: City) -> None:
     cabinet, lamp = row(city, "cabinet/K-01"), row(city, "lamp/01-01")
     city.cabinets.set_supply(cabinet, False)
     assert city.cabinets.now(NIGHT)["voltage"][cabinet] == 0
-    assert city.lamps.answer(lamp, "on", {}, NIGHT) is None
-    refused = city.cabinets.answer(cabinet, "dim", {"level": 40}, NIGHT)
+    assert city.lamps.answer(lamp, "on", {}, t=NIGHT) is None
+    refused = city.cabinets.answer(cabinet, "dim", {"level": 40}, t=NIGHT)
     assert refused is not None
     assert not refused.accepted
     city.cabinets.set_supply(cabinet, True)
-    accepted = city.cabinets.answer(cabinet, "dim", {"level": 40}, NIGHT)
+    accepted = city.cabinets.answer(cabinet, "dim", {"level": 40}, t=NIGHT)
     assert accepted is not None
     assert accepted.accepted
     assert city.cabinets.now(NIGHT + 1)["level"][cabinet] == 40
 
 
 def test_a_silent_gateway_silences_what_only_it_hears(city: City) -> None:
-    KINDS["gateway_silent"].start(city, 0, NOON, NOON + 60)
+    KINDS["gateway_silent"].start(city, 0, (NOON, NOON + 60))
     heard = city.bins.alive(NOON)
     assert 0 < (~heard).sum() < len(heard)
     KINDS["gateway_silent"].end(city, 0)
@@ -134,8 +134,8 @@ def test_faults_show_in_the_readings(city: City) -> None:
 
 
 def test_state_survives_a_restart(city: City) -> None:
-    city.valves.answer(0, "close", {}, NOON)
-    city.lamps.answer(5, "dim", {"level": 20}, NIGHT)
+    city.valves.answer(0, "close", {}, t=NOON)
+    city.lamps.answer(5, "dim", {"level": 20}, t=NIGHT)
     again = City(WORLD, NOON)
     again.restore(city.state())
     assert again.valves.now(NIGHT)["position"][0] == 0
