@@ -28,7 +28,7 @@ from situation_center.gate import Gate
 from situation_center.live import Hub
 from situation_center.screens import screens
 from situation_center.screens.parts import feed, shell
-from situation_center.screens.parts.failures import FAILURES
+from situation_center.screens.parts.failures import FAILURES, defect
 from situation_center.store import open_center
 
 log = structlog.get_logger()
@@ -100,6 +100,7 @@ class Web:
             server=server,
             title="citynet",
             update_title="",
+            on_error=defect,
             assets_folder=str(HERE / "assets"),
             suppress_callback_exceptions=True,
             external_stylesheets=["/vendor/noto-sans.css"],

@@ -7,7 +7,8 @@ import pytest
 
 from citynet.access import POLICY, Actor
 from citynet.errors import BadInput
-from situation_center import screens
+from citynet.settings import Settings
+from situation_center import desk, screens
 from situation_center.live import Push
 from situation_center.screens.parts import dialogs, feed, rows, shell
 from situation_center.screens.pipeline import hex_lines
@@ -90,6 +91,14 @@ def test_an_executive_sees_no_pipeline_and_a_dispatcher_only_his_service() -> No
     assert "/pipeline" not in dict(shell.pages(Actor(1, "eva", "executive")))
     own = dict(shell.pages(Actor(1, "ivan", "utility_dispatcher", services=frozenset({"water"}))))
     assert [path for path in own if path.startswith("/service/")] == ["/service/water"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("role", POLICY)
+def test_the_shell_has_all_its_words(monkeypatch: pytest.MonkeyPatch, language: str, theme: str, role: str) -> None:
+    monkeypatch.setattr(shell, "desk", lambda: desk.Desk(Settings(), None, None))  # type: ignore[arg-type]
+    assert shell.shell(Actor(1, "eva", role, language=language, theme=theme)) is not None
 
 
 def command(*arguments: dict[str, Any]) -> PossibleCommand:

@@ -8,11 +8,10 @@ import structlog
 from dash import ALL, Input, Output, State, callback, ctx, no_update
 
 from citynet.access import Actor
-from citynet.errors import BadInput
 from situation_center import commands, incidents, views
 from situation_center.desk import desk, viewer
 from situation_center.screens.parts import dialogs
-from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
+from situation_center.screens.parts.failures import FAILURES, REFUSALS, Missing, explain
 from situation_center.store import Center
 from situation_center.wording import say
 
@@ -171,8 +170,6 @@ async def _from_dialog(clicks: int | None, dialog: dict[str, Any] | None, values
         return await send(who, dialog, args=fields), None
     try:
         return await _submit(who, dialog, fields), None
-    except BadInput as error:
-        return toast(say(who.language, f"error.{error.reason}"), kind="error"), no_update
     except (*REFUSALS, *FAILURES) as error:
         return refused(error, who.language), no_update
 
@@ -180,13 +177,13 @@ async def _from_dialog(clicks: int | None, dialog: dict[str, Any] | None, values
 def _text(fields: Mapping[str, Any], name: str) -> str:
     text = str(fields.get(name) or "").strip()[:TEXT_MAX]
     if not text:
-        raise BadInput(name)
+        raise Missing(name)
     return text
 
 
 def _number(fields: Mapping[str, Any], name: str) -> int:
     if not fields.get(name):
-        raise BadInput("choose_one")
+        raise Missing("choose_one")
     return int(fields[name])
 
 
@@ -235,8 +232,6 @@ async def _comment(clicks: int | None, text: str | None, shown: dict[str, Any] |
         db, incident_id = desk().db, int(shown["incident_id"])
         version = (await views.card(db, who, incident_id))["incident"]["version"]
         await incidents.comment(db, who, incident_id, version=version, text=_text({"comment": text}, "comment"))
-    except BadInput:
-        return toast(say(who.language, "error.comment"), kind="error"), no_update
     except (*REFUSALS, *FAILURES) as error:
         return refused(error, who.language), no_update
     return toast(say(who.language, "done.comment")), ""

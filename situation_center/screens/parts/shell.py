@@ -16,7 +16,7 @@ from situation_center.desk import desk, viewer
 from situation_center.screens import find
 from situation_center.screens.parts import actions, dialogs, feed
 from situation_center.screens.parts.browser import attrs, in_browser
-from situation_center.screens.parts.failures import FAILURES
+from situation_center.screens.parts.failures import FAILURES, Logged
 from situation_center.screens.parts.marks import browser_words
 from situation_center.wording import say
 
@@ -28,11 +28,16 @@ STORES = ("selection", "shown", "key-press", "map-layers", "action", "toast", "d
 
 def layout() -> Any:
     """The shell for whoever asks; Dash calls it once a page load."""
-    who = viewer()
+    with Logged():
+        return shell(viewer())
+
+
+def shell(who: Actor) -> Any:
+    """Header, the empty page, stores, windows."""
     language = who.language
     stores = [dcc.Store(id=name) for name in (*STORES, "resync", "all-rows", "reload", "sink", feed.STORE)]
     words = json.dumps(browser_words(language), ensure_ascii=False)
-    shell = html.Div(
+    frame = html.Div(
         [
             html.A(say(language, "shell.skip"), href="#page", className="skip"),
             _header(who),
@@ -52,7 +57,7 @@ def layout() -> Any:
         "primaryColor": "gray",
         "colors": {"dark": [f"#{grey}" for grey in DARK]},
     }
-    return dmc.MantineProvider(shell, forceColorScheme=who.theme, theme=theme)
+    return dmc.MantineProvider(frame, forceColorScheme=who.theme, theme=theme)
 
 
 def pages(who: Actor) -> list[tuple[str, str]]:
