@@ -54,21 +54,28 @@ class Screen:
             self.shown[object_id].append((shown, now))
 
     def percentiles_ms(self, registry: Registry, notes: list[Note]) -> tuple[float, float]:
-        """(p50, p99) from publish to the socket, over the values that were shown."""
-        spans = []
+        """(p50, p99) from publish until the socket brought that value or a newer one of the same object."""
+        published: dict[int, list[tuple[int, float]]] = defaultdict(list)
         for note in notes:
-            if note.history or KEY not in note.keys or not note.sample:
-                continue
             device = registry.devices.get(note.external_id)
-            value = float(np.float32(note.sample[note.keys.index(KEY)]))
-            seen = self.shown.get(device.point_id or 0, []) if device else []
-            at = next((ns for shown, ns in seen if shown == value and ns >= note.published_ns), None)
-            if at is not None:
-                spans.append((at - note.published_ns) / 1e6)
+            if device and not note.history and KEY in note.keys and note.sample:
+                value = float(np.float32(note.sample[note.keys.index(KEY)]))
+                published[device.point_id or 0].append((note.published_ns, value))
+        spans = [span for point, values in published.items() for span in _spans_ms(sorted(values), self.shown[point])]
         if not spans:
             return float("nan"), float("nan")
         p50, p99 = np.percentile(spans, [50, 99])
         return round(float(p50), 1), round(float(p99), 1)
+
+
+def _spans_ms(published: list[tuple[int, float]], shown: list[tuple[float, int]]) -> list[float]:
+    """Milliseconds from each publish to the first push that stands for it or for a later one."""
+    spans: list[float] = []
+    for value, at in shown:
+        # A push stands for the newest publish of its value so far: an older equal one was shown or overtaken.
+        known = [n for n, (sent, said) in enumerate(published) if sent <= at and said == value]
+        spans += [(at - sent) / 1e6 for sent, _ in published[len(spans) : known[-1] + 1]] if known else []
+    return spans
 
 
 async def _sign_in(url: str, link: str) -> str:
