@@ -54,6 +54,7 @@
     if (!count) return;
     window.dash_clientside.set_props('queue', { rowData: shown() });
     write(count, rows.size);
+    keepSelected();
   }
 
   /** On a phone a grid keeps the columns that fit. */
@@ -105,7 +106,6 @@
   function openQueue(id, initial) {
     if (!complete) takeAll(initial ?? []);
     else drawQueue();
-    setTimeout(() => { if (selected.incident) markSelected(); }, 300); // a first click of the person stays
     return fitColumns('queue', ['state']);
   }
 
@@ -174,6 +174,7 @@
     selected = { incident: incident ?? null, object: selection?.object_id ?? null };
     cardAt = Date.now();
     markSelected();
+    keepSelected();
     window.dash_clientside.citynet.selectObject(selection);
     const panes = byId('panes');
     if (panes && selection) panes.dataset.pane = 'card';
@@ -192,6 +193,16 @@
     if (!node) { api.deselectAll(); return; }
     if (!node.isSelected()) node.setSelected(true, true);
     api.ensureNodeVisible(node);
+  }
+
+  /** New rows may come with the grid's own idea of what is selected: set ours again, without scrolling. */
+  let keepTimers = [];
+  function keepSelected() {
+    keepTimers.forEach(clearTimeout);
+    keepTimers = [60, 300].map((ms) => setTimeout(() => {
+      const node = selected.incident ? gridApi('queue')?.getRowNode(selected.incident) : null;
+      if (node && !node.isSelected()) node.setSelected(true, true);
+    }, ms));
   }
 
   function step(by) {

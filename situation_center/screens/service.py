@@ -73,6 +73,7 @@ def _kpi(kpi: KpiPanel, language: str) -> html.Div:
 
 def _plots(found: ServicePage, who: Actor) -> list[html.Section]:
     states = {row["object_id"]: row["state"] for p in _panels(found, "table") for row in p["rows"]}
+    states |= {row["object_id"]: row["severity"] for row in found["incidents"] if row["condition_active"]}
     return [
         panel(
             _with_unit(p, who.language),
