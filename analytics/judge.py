@@ -253,7 +253,9 @@ class Judge:
         n = times if edge == "again" else 0
         before = (BACK_RU, BACK_EN) if edge == "close" else ("", "")
         return Event(
-            event_id=event_id(body.id, rule.version, object_id, body.signal, opened=instant(opened), edge=edge, n=n),
+            event_id=event_id(
+                body.id, rule.version, object_id, signal=body.signal, opened=instant(opened), edge=edge, n=n
+            ),
             rule_id=body.id,
             rule_version=rule.version,
             object_id=object_id,

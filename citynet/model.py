@@ -93,7 +93,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     score: float | None = None
 
 
-def event_id(rule: str, version: int, object_id: int, signal: str, *, opened: datetime, edge: str, n: int) -> uuid.UUID:
+def event_id(rule: str, version: int, object_id: int, *, signal: str, opened: datetime, edge: str, n: int) -> uuid.UUID:
     """Stable id of an event: the same facts give the same id after any restart."""
     text = f"{rule}|{version}|{object_id}|{signal}|{opened.isoformat()}|{edge}|{n}"
     # Version 5 by the bits: a name's hash. Version 8 would say it better, Python 3.11 refuses it.

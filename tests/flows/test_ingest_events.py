@@ -37,7 +37,7 @@ def edge(
 ) -> bytes:
     """An event of one leak."""
     time = NOON + timedelta(minutes=minute)
-    key = event_id("water.leak", 1, 7, "leak", opened=time, edge=kind, n=n)
+    key = event_id("water.leak", 1, 7, signal="leak", opened=time, edge=kind, n=n)
     event = Event(
         event_id=key, rule_id="water.leak", rule_version=1, object_id=7, signal="leak", edge=kind, severity="high",
         time=time, why_ru=why, why_en=why, value=value, low=low,

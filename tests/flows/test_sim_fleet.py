@@ -123,3 +123,16 @@ async def test_history_is_stored_as_counted(city: Settings, admin_bus: NatsBus) 
     assert max(len(frame.data) for frame in frames) < city.payload_bytes
     got = sum(len(point["values"]) for frame in frames for point in msgspec.json.decode(frame.data))
     assert got == values == fleet.ledger.history_values > 50_000
+
+
+async def test_a_late_downlink_is_dropped_from_the_queue(city: Settings, admin_bus: NatsBus) -> None:
+    lamp = next(p for p in WORLD.devices["lamp"] if p.device and p.device.protocol == "chirpstack")
+    assert lamp.device is not None
+    down = {"devEui": lamp.device.external_id, "id": "q2", "confirmed": True, "fPort": 21, "data": b"\x01\x28"}
+    async with fleet_of(city, speed=10) as fleet:
+        await eventually(lambda: listening(fleet))
+        subject = f"$MQTT.msgs.application.{APPLICATION_ID}.device.{lamp.device.external_id}.command.down"
+        body = msgspec.json.encode(down | {"expiresAt": "2020-01-01T00:00:00Z"})
+        await admin_bus.publish(subject, body, headers={"Nmqtt-Pub": "1"})
+        [log] = await answers(admin_bus, f"up.*.{lamp.device.external_id}.chirpstack.*.log", 1)
+    assert (log["code"], log["context"]) == ("EXPIRED", {"queue_item_id": "q2"})

@@ -1,10 +1,13 @@
 """The physics of the demo city: rhythm, registers, orders, faults with their effect on what devices report."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from citynet.catalog import catalog
 from simulators import world
+from simulators.app import Memory
 from simulators.faults import KINDS, FaultLine, schedule
 from simulators.physics.city import City
 from simulators.physics.rhythm import sun_elevation_deg
@@ -140,3 +143,24 @@ def test_state_survives_a_restart(city: City) -> None:
     again.restore(city.state())
     assert again.valves.now(NIGHT)["position"][0] == 0
     assert again.lamps.now(NIGHT)["level"][5] == 20
+
+
+def test_a_fault_that_was_over_before_a_restart_does_not_come_again(city: City) -> None:
+    faults = schedule(WORLD, 7, 600.0)
+    line = FaultLine(faults, NOON)
+    begun = line.apply(city, NOON + 20 * 60.0)
+    assert {f.kind for f in faults} - {f.kind for f in begun} == {"bin_fire"}  # it burns for a quarter of an hour
+    assert not line.apply(city, NOON + 21 * 60.0)
+
+
+def test_memory_is_of_one_seed(tmp_path: Path) -> None:
+    memory = Memory(
+        tmp_path / "simulator.json", seed=7, faults_from=NOON, until=NOON + 5, state={"valve": {"a": [1.0]}}
+    )
+    memory.save()
+    again = Memory(tmp_path / "simulator.json")
+    assert not again.load(8)
+    assert again.load(7)
+    assert again == memory
+    (tmp_path / "simulator.json").write_text("{")
+    assert not again.load(7)
