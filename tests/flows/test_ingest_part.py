@@ -44,7 +44,8 @@ async def wait_all_acknowledged(admin: NatsBus) -> None:
 def event(minute: int) -> Event:
     time = NOON + timedelta(minutes=minute)
     return Event(
-        event_id=event_id("r", 1, 7, signal="leak", opened=time, edge="open", n=0), rule_id="r", rule_version=1, object_id=7,
+        event_id=event_id("r", 1, 7, signal="leak", opened=time, edge="open", n=0),
+        rule_id="r", rule_version=1, object_id=7,
         signal="leak", edge="open", severity="high", time=time, why_ru="почему", why_en="why",
     )  # fmt: skip
 
