@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import msgspec
 import numpy as np
@@ -27,6 +28,7 @@ class Downlink(msgspec.Struct, rename="camel"):
     confirmed: bool = False
     f_port: int = 0
     data: bytes = b""
+    expires_at: datetime | None = None  # wall time, as a real network server counts it
 
 
 class NetworkServer:
@@ -69,7 +71,8 @@ class NetworkServer:
 
     def _radiate(self, device: Proposal, command: Downlink, t: float) -> None:
         up = self._gateways_up(device)
-        if not up:
+        late = command.expires_at is not None and datetime.now(UTC) > command.expires_at
+        if late or not up:
             self._send(device, "log", chirpstack.expired(device, t, queue_item_id=command.id))
             return
         self._f_cnt_down[device.key] += 1
