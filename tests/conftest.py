@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,11 +23,10 @@ hypothesis_settings.register_profile("fuzz", deadline=None, max_examples=20_000,
 
 
 @pytest.fixture(scope="session")
-def server_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder that the unprivileged user of PostgreSQL can reach (pytest's own is 0700)."""
-    home = tmp_path_factory.mktemp("server")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o755)
+def server_home() -> Iterator[Path]:
+    """A folder that the unprivileged user of PostgreSQL can reach, and that no other session of pytest tidies away."""
+    home = Path(tempfile.mkdtemp(prefix="citynet-test-"))
+    home.chmod(0o755)
     # Unpacked once a session: every city that a test starts would spend seconds on it.
     os.environ["CITYNET_POSTGRES_BIN"] = str(embedded.Postgres(Settings(home=home)).prepare())
     yield home
