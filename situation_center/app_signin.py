@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from citynet.errors import Forbidden
 from situation_center import auth
-from situation_center.desk import desk
+from situation_center.desk import current, desk
 from situation_center.gate import cookie_of
 from situation_center.screens.parts.failures import FAILURES
 from situation_center.wording import LANGUAGES, say
@@ -129,12 +129,14 @@ async def _forget(request: Request) -> None:
 
 
 async def leave(request: Request) -> Response:
-    """POST /signin/out."""
+    """POST /signin/out. The page that follows speaks as the person did."""
+    seen = current()
+    language = seen.actor.language if seen else language_of(request)
     try:
         await _forget(request)
     except FAILURES:
         return _page(request, message=say(language_of(request), "signin.unavailable"), status=503)
-    response = RedirectResponse("/signin?out=1", status_code=303)
+    response = RedirectResponse(f"/signin?out=1&lang={language}", status_code=303)
     response.delete_cookie(auth.cookie_name(desk().settings), path="/")
     return response
 

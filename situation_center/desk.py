@@ -54,9 +54,14 @@ def enter(visit: Visit | None) -> None:
     _visit.set(visit)
 
 
+def current() -> Visit | None:
+    """Who is looking, if anybody is signed in."""
+    return _visit.get()
+
+
 def visit() -> Visit:
     """Who is looking. Raises Forbidden outside a signed-in request."""
-    found = _visit.get()
+    found = current()
     if found is None:
         raise Forbidden("nobody is signed in: sign in again")
     return found

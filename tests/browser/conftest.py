@@ -1,5 +1,7 @@
 """The city and the browser of these tests; without Chromium they are not run."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,11 +22,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+def town() -> Iterator[City]:
     """A whole city of its own: servers, parts, simulated fleet."""
-    home = tmp_path_factory.mktemp("town")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o755)
+    home = Path(tempfile.mkdtemp(prefix="citynet-browser-"))
+    home.chmod(0o755)  # PostgreSQL runs as another user when the tests run as root
     settings = Settings(
         home=home,
         postgres_port=embedded.free_port(),
@@ -34,6 +35,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     )
     with simulated(City(settings)) as city:
         yield city
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

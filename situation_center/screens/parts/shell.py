@@ -123,7 +123,7 @@ def _toast(language: str) -> html.Div:
 
 
 def _session_ended(language: str) -> html.Div:
-    link = html.A(say(language, "signin.enter"), href="/signin", className="button")
+    link = html.A(say(language, "signin.enter"), href=f"/signin?lang={language}", className="button")
     box = html.Div([html.H2(say(language, "signin.ended")), link])
     return html.Div(box, id="session-ended", hidden=True, role="alertdialog", **attrs(aria_modal="true"))
 
