@@ -106,7 +106,9 @@ class Gate:
         if known or own or path.startswith(OPEN_PATHS):
             await self.app(scope, receive, send)
         elif "text/html" in headers.get("accept", "") and scope["method"] == "GET":
-            await _redirect(send, _back_to(scope))
+            # A link from a mail or another site: the browser withholds a strict cookie until our own page asks.
+            foreign = headers.get("sec-fetch-site") == "cross-site"
+            await (_again(send) if foreign else _redirect(send, _back_to(scope)))
         else:
             await _answer(send, 401, {"error": "the session has ended: sign in again"})
 
@@ -144,6 +146,12 @@ async def _answer(send: Send, status: int, body: dict[str, str]) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": data})
+
+
+async def _again(send: Send) -> None:
+    body = b'<!DOCTYPE html><html lang="ru"><meta http-equiv="refresh" content="0"><title>citynet</title></html>'
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _redirect(send: Send, to: str) -> None:

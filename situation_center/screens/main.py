@@ -48,7 +48,7 @@ async def main(who: Actor, _: Mapping[str, str]) -> html.Div:
 
 
 def _tabs(language: str) -> html.Nav:
-    titles = {"queue": "queue.title", "map": "service.map", "card": "card.title"}
+    titles = {"queue": "queue.short", "map": "service.map", "card": "card.title"}
     buttons = [html.Button(say(language, titles[p]), id=f"pane-{p}", n_clicks=0) for p in PANES]
     return html.Nav(buttons, className="tabs")
 

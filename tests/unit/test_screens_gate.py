@@ -57,6 +57,12 @@ async def test_a_page_without_a_session_leads_to_the_sign_in() -> None:
     assert (sent[0]["status"], header(sent, "location")) == (303, "/signin?next=%2Fservice%2Fwater")
 
 
+async def test_a_link_from_another_site_asks_once_more_from_our_own_page() -> None:
+    sent = await ask("/object/7", accept="text/html", sec_fetch_site="cross-site")
+    assert sent[0]["status"] == 200
+    assert b'http-equiv="refresh"' in sent[1]["body"]
+
+
 @pytest.mark.parametrize("path", ["/_dash-layout", "/map/objects.json", "/nosuch"])
 async def test_data_without_a_session_is_refused(path: str) -> None:
     assert (await ask(path, cookie="citynet=stolen"))[0]["status"] == 401
