@@ -14,7 +14,7 @@ REMEDY = "apt-get install chromium fonts-dejavu-core, or name a Chromium in CITY
 
 def run_pytest(*choice: str) -> tuple[int, str]:
     """Run pytest on two workers, pass its output on, and return its exit code and closing line."""
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *choice, *sys.argv[1:]]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", *choice, *sys.argv[1:]]
     closing = ""
     with subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as pytest:
         assert pytest.stdout
