@@ -162,10 +162,10 @@
     setProps('selection', { data: row ? { incident_id: row.id, object_id: row.object_id, source, at: Date.now() } : null });
   }
 
-  function chosenInQueue(chosen) {
-    const row = chosen?.[0];
-    if (row && row.id !== selected.incident) select(row, 'queue');
-    return none();
+  /** A click chooses a row even while the grid takes in new rows: what is chosen is ours to say, not the grid's. */
+  function clicked(event) {
+    const id = event.target instanceof Element && event.target.closest('#queue .ag-row')?.getAttribute('row-id');
+    if (id && rows.has(id)) select(rows.get(id), 'queue');
   }
 
   /** The selection has changed: mark it in the queue and on the map. Gives what the card shall show. */
@@ -204,6 +204,8 @@
       if (node && !node.isSelected()) node.setSelected(true, true);
     }, ms));
   }
+
+  document.addEventListener('click', clicked);
 
   function step(by) {
     const api = gridApi('queue');
@@ -359,7 +361,7 @@
 
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.screens = {
-    follow, takeAll, openQueue, chosenInQueue, selectionChanged, filterQueue, pressed, showToast, reload, markPage, showPane,
+    follow, takeAll, openQueue, selectionChanged, filterQueue, pressed, showToast, reload, markPage, showPane,
     chosenInTable, filterTable, openTable, chooseLayers, showCommentBox,
   };
 

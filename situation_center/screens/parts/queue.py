@@ -47,7 +47,7 @@ def layout(rows: list[dict[str, Any]], language: str) -> html.Section:
         getRowId="params.data.id",
         dashGridOptions={
             "rowHeight": 46,
-            "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
+            "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": False},
             "suppressCellFocus": True,
             "suppressMovableColumns": True,
             "noRowsOverlayComponent": "NoRows",
@@ -61,5 +61,4 @@ def layout(rows: list[dict[str, Any]], language: str) -> html.Section:
 
 
 in_browser("openQueue", Input("queue", "id"), Input("queue-first", "data"))
-in_browser("chosenInQueue", Input("queue", "selectedRows"))
 in_browser("filterQueue", Input("queue-search", "value"), Input("queue-filter", "value"))
