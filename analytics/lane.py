@@ -16,7 +16,7 @@ from analytics.judge import EPOCH
 from analytics.store import Checkpoint, Store
 from citynet.bus import GATEWAY_UPLINKS, Frame, Puller
 from citynet.errors import CitynetError
-from citynet.model import Event, unpack_readings
+from citynet.model import Event, column, unpack_readings
 from citynet.part import Part
 
 log = structlog.get_logger()
@@ -32,13 +32,12 @@ def readings_of(data: bytes, applied_seq: int) -> tuple[Readings, int]:
     batch = unpack_readings(data)
 
     def ints(name: str) -> Array:
-        column = batch.column(name)
-        return np.asarray(column.view(pa.int64()) if pa.types.is_timestamp(column.type) else column).astype(np.int64)
+        return column(batch, name).astype(np.int64)
 
     seq = ints("uplink_seq")
     fresh = seq > applied_seq
     columns = [ints(name)[fresh] for name in ("series_id", "time", "received", "quality")]
-    value = np.asarray(batch.column("value"))[fresh]
+    value = column(batch, "value")[fresh]
     readings = Readings(columns[0], columns[1], columns[2], value, columns[3])
     return readings, max(applied_seq, int(seq.max(initial=applied_seq)))
 

@@ -1,12 +1,12 @@
 """Readings as columns: merge messages, set aside what cannot be stored, find repeats. Pure; called by the writer."""
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from citynet.model import column
 from ingest import pgbinary
 
 Mask = NDArray[np.bool_]
@@ -54,19 +54,14 @@ def merge(parts: list[Rows]) -> Rows:
 
 def from_batch(batch: pa.RecordBatch) -> Rows:
     """Columns of a READINGS batch without copying. Raises pa.ArrowInvalid where a value is missing."""
-
-    def column(name: str, as_type: str = "") -> NDArray[Any]:
-        values = batch.column(name)
-        return np.asarray((values.view(as_type) if as_type else values).to_numpy(zero_copy_only=True))
-
     return Rows(
-        series=column("series_id"),
-        time=column("time", "int64"),
-        received=column("received", "int64"),
-        value=column("value"),
-        quality=column("quality"),
-        uplink_seq=column("uplink_seq"),
-        arrival=column("arrival"),
+        series=column(batch, "series_id"),
+        time=column(batch, "time"),
+        received=column(batch, "received"),
+        value=column(batch, "value"),
+        quality=column(batch, "quality"),
+        uplink_seq=column(batch, "uplink_seq"),
+        arrival=column(batch, "arrival"),
     )
 
 
