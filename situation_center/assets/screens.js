@@ -389,13 +389,16 @@
       : e('div', { className: 'one-line muted' }, '—'),
     e('div', { className: 'one-line muted', key: data.opened, 'data-since': data.opened, ref: show }));
 
-  /** Countdown and age are written by loader.js once a second; a new cell must not stand empty until then. */
+  /** Countdown and age are written by loader.js once a second; a new one must not stand empty until then. */
   let awaited = false;
   function show(element) {
     if (!element || element.textContent || awaited) return;
     awaited = true;
     requestAnimationFrame(() => { awaited = false; window.dash_clientside.citynet.tick?.(); });
   }
+
+  new MutationObserver(() => show(document.querySelector('#card [data-deadline]:empty, #page [data-since]:empty')))
+    .observe(document.documentElement, { childList: true, subtree: true });
 
   cells.NoRows = ({ text }) => e('span', { className: 'muted' }, text);
 
