@@ -24,6 +24,7 @@ hypothesis_settings.register_profile("default", deadline=None, max_examples=50, 
 hypothesis_settings.register_profile("fuzz", deadline=None, max_examples=20_000, print_blob=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file stays on one worker; files that run a whole city share one, so that two cities never compete."""
     for item in items:
