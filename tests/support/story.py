@@ -41,6 +41,7 @@ def play_the_leak(senior: Visitor, language: str) -> None:
     page.locator("#card-commands button", has_text=words["close"]).last.click()
     page.locator("#dialog-send").click()
     expect(page.locator('[data-command-state="confirmed"]').first).to_be_visible(timeout=60_000)
+    expect(page.locator("#toast-bar")).to_be_hidden()  # nothing covers the picture, and the map has come to rest
     senior.picture(f"command-{language}")
 
     work(page, "resolve")
