@@ -1,7 +1,7 @@
 # The two commands of a newcomer are `make demo` and `make test`; `make help` lists the others.
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST := $(BIN)/pytest -q -n 2 --dist loadgroup
+PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile
 .DEFAULT_GOAL := help
 .PHONY: help setup check format test demo bench docs new chaos fuzz soak clean
 

@@ -18,19 +18,8 @@ from citynet.part import Part
 from citynet.settings import Settings
 
 TEMPLATE = "citynet_template"
-ROOT = Path(__file__).parents[1]
-WHOLE_CITY = ("browser", "chaos", "test_demo_check.py")
 hypothesis_settings.register_profile("default", deadline=None, max_examples=50, print_blob=True)
 hypothesis_settings.register_profile("fuzz", deadline=None, max_examples=20_000, print_blob=True)
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file stays on one worker; files that run a whole city share one, so that two cities never compete."""
-    for item in items:
-        path = item.path.relative_to(ROOT)
-        whole_city = path.parts[1] in WHOLE_CITY or path.name in WHOLE_CITY
-        item.add_marker(pytest.mark.xdist_group("city" if whole_city else str(path)))
 
 
 @pytest.fixture(scope="session")

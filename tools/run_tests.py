@@ -1,40 +1,50 @@
-"""Run the whole test suite for `make test`; its last line is pytest's closing line.
+"""Run the whole test suite for `make test`; its last line is a closing line over all of it.
 
 Without Chromium the browser tests are left out and the closing line says so; under CI=true that is an error.
 """
 
 import os
+import re
 import subprocess
 import sys
+import time
+from collections import Counter
 
 from tools.setup import ROOT, browser
 
 REMEDY = "apt-get install chromium fonts-dejavu-core, or name a Chromium in CITYNET_TEST_BROWSER"
+# A whole city wants both cores: these run after the others and one by one.
+WHOLE_CITY = ["tests/flows/test_demo_check.py", "tests/chaos", "tests/browser"]
 
 
-def run_pytest(*choice: str) -> tuple[int, str]:
-    """Run pytest on two workers, pass its output on, and return its exit code and closing line."""
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", *choice, *sys.argv[1:]]
+def run_pytest(*choice: str) -> Counter[str]:
+    """Run pytest, pass its output on, and return how many passed, failed .. by its closing line."""
+    command = [sys.executable, "-m", "pytest", "-q", *choice, *sys.argv[1:]]
     closing = ""
     with subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as pytest:
         assert pytest.stdout
         for line in pytest.stdout:
-            if closing:
-                print(closing, flush=True)
-            closing = line.rstrip("\n")
-    return pytest.returncode, closing
+            print(line, end="", flush=True)
+            closing = line if line.strip() else closing
+    counts = Counter({name: int(number) for number, name in re.findall(r"(\d+) (\w+)", closing.split(" in ")[0])})
+    if pytest.returncode and not counts["failed"] and not counts["error"] and not counts["errors"]:
+        counts["failed"] += 1  # pytest itself broke
+    return counts
 
 
 def main() -> int:
-    if browser():
-        code, closing = run_pytest("tests")
-        print(closing)
-        return code
-    if os.environ.get("CI") == "true":
+    began = time.monotonic()
+    whole = WHOLE_CITY if browser() else WHOLE_CITY[:-1]
+    if not browser() and os.environ.get("CI") == "true":
         sys.exit(f"CI runs the browser tests and has no Chromium.\nRemedy: {REMEDY}")
-    code, closing = run_pytest("--ignore=tests/browser", "tests")
-    print(f"{closing}; browser tests not run: {REMEDY}")
-    return code
+    light = [f"--ignore={path}" for path in WHOLE_CITY]
+    counts = run_pytest("-n", "2", "--dist", "loadfile", *light, "tests")
+    counts += run_pytest(*whole)
+    bad = counts["failed"] + counts["error"] + counts["errors"]
+    missing = "" if browser() else f"; browser tests not run: {REMEDY}"
+    words = f"{counts['passed']} passed, {bad} failed, {counts['skipped']} skipped"
+    print(f"{words} in {time.monotonic() - began:.0f} s{missing}" if missing else words)
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":
