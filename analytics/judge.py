@@ -12,7 +12,7 @@ from analytics.detectors.nodata import NoData
 from analytics.expression import Leaf
 from analytics.latest import Latest
 from analytics.layout import Group, Layout
-from analytics.rules import BACK_EN, BACK_RU, OUTAGE_SIGNALS, Compiled, compile_rule, sentence
+from analytics.rules import BACK_EN, BACK_RU, OUTAGE_SIGNALS, Compiled, RussianNumber, compile_rule, sentence
 from analytics.saved import SavedRule
 from analytics.track import Edges, Track
 from analytics.windows import How, Window
@@ -263,7 +263,7 @@ class Judge:
             edge=edge,
             severity=body.severity,
             time=instant(now),
-            why_ru=before[0] + sentence(body.why_ru, figures),
+            why_ru=before[0] + sentence(body.why_ru, figures, RussianNumber),
             why_en=before[1] + sentence(body.why_en, figures),
             series_id=self.layout.series_ids[row] if row >= 0 else None,
             **{name: _known(figures[name]) for name in ("value", "low", "high", "score")},

@@ -62,9 +62,17 @@ class Number(float):
         return "–" if np.isnan(self) else float.__format__(self, spec)
 
 
-def sentence(template: str, figures: Mapping[str, float]) -> str:
+class RussianNumber(Number):
+    """A figure with the decimal comma of Russian."""
+
+    def __format__(self, spec: str) -> str:
+        """See Number."""
+        return super().__format__(spec).replace(".", ",")
+
+
+def sentence(template: str, figures: Mapping[str, float], kind: type[Number] = Number) -> str:
     """The template with its figures."""
-    return template.format_map({name: Number(figures.get(name, np.nan)) for name in FIELDS})
+    return template.format_map({name: kind(figures.get(name, np.nan)) for name in FIELDS})
 
 
 def _check_template(name: str, template: str) -> None:

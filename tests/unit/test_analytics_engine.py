@@ -101,7 +101,7 @@ HIGH = rule("high", "flow > 10", hold_s=120, clear_s=60)
 def test_a_condition_opens_after_its_delay_and_closes_after_the_other() -> None:
     events = play(engine(city(HIGH)), minutes([1, 20, 20, 20, 20, 1, 1, 1]), until=3600)
     assert brief(events) == [("high", 101, "close", 360.0), ("high", 101, "open", 180.0)]
-    assert events[0].why_ru == "Значение 20.0, 2 мин"
+    assert events[0].why_ru == "Значение 20,0, 2 мин"
     assert events[1].why_en == "Back to normal: 1.0 3 min"
     assert (events[0].value, events[0].series_id, events[0].severity) == (20.0, 1, "high")
 
