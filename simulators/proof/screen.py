@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import httpx
 import numpy as np
@@ -49,8 +51,8 @@ class Screen:
         value = np.frombuffer(frame, "<f4", n, offset=len(frame) - 4 * n)
         if kind == SNAPSHOT:
             self._objects = index.copy()
-            return
-        for object_id, shown in zip(self._objects[index].tolist(), value.tolist(), strict=True):
+        objects = index if kind == SNAPSHOT else self._objects[index]
+        for object_id, shown in zip(objects.tolist(), value.tolist(), strict=True):
             self.shown[object_id].append((shown, now))
 
     def percentiles_ms(self, registry: Registry, notes: list[Note]) -> tuple[float, float]:
@@ -69,7 +71,9 @@ class Screen:
 
 
 def _spans_ms(published: list[tuple[int, float]], shown: list[tuple[float, int]]) -> list[float]:
-    """Milliseconds from each publish to the first push that stands for it or for a later one."""
+    """Milliseconds from each publish of a new value to the first push that stands for it or for a later one."""
+    # The same value again changes nothing on a screen, so nothing is pushed for it.
+    published = [one for before, one in pairwise([(0, math.nan), *published]) if one[1] != before[1]]
     spans: list[float] = []
     for value, at in shown:
         # A push stands for the newest publish of its value so far: an older equal one was shown or overtaken.
