@@ -31,8 +31,8 @@ def test_screen_reads_snapshot_and_delta() -> None:
     screen.take(snapshot + np.array([1.5, 2.5], "<f4").tobytes())
     delta = head + np.array([1, 0, 1], "<u4").tobytes() + bytes(4) + np.array([9.5], "<f4").tobytes()
     screen.take(delta)
-    assert [(value) for value, _ in screen.shown[12]] == [9.5]
-    assert not screen.shown[11]
+    assert [value for value, _ in screen.shown[12]] == [2.5, 9.5]
+    assert [value for value, _ in screen.shown[11]] == [1.5]
 
 
 def test_only_signed_webhooks_count() -> None:
