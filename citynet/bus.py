@@ -360,6 +360,23 @@ async def connect(settings: Settings, user: str) -> NatsBus:
 
 
 @asynccontextmanager
+async def held(puller: Puller, frames: list[Frame], *, every_s: float) -> AsyncIterator[None]:
+    """Keep frames in progress for as long as the block takes, so that they are not delivered again meanwhile."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            await puller.in_progress(frames)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@asynccontextmanager
 async def connected(settings: Settings, user: str) -> AsyncIterator[NatsBus]:
     """connect() and close()."""
     bus = await connect(settings, user)

@@ -291,8 +291,3 @@ def _alive(process: subprocess.Popen[bytes] | None) -> subprocess.Popen[bytes]:
 def _how(process: subprocess.Popen[bytes]) -> str:
     code = process.returncode
     return f"killed by signal {-code}" if code < 0 else f"exit {code}"
-
-
-def log_tail(home: Path, name: str) -> str:
-    """Last words of a part, for messages."""
-    return embedded.last_line(home / "logs" / f"{name}.log")

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from citynet.bus import GATEWAY_COMMANDS, Frame, Puller
+from citynet.bus import GATEWAY_COMMANDS, Frame, Puller, held
 from citynet.catalog import Argument, CommandSpec, Profile
 from citynet.clock import Clock
 from citynet.errors import BadInput, Unavailable
@@ -20,7 +20,7 @@ from gateway.answers import SQL
 from gateway.devices import codecs
 from gateway.directory import Directory
 from gateway.quarantine import clean, notice, publish
-from gateway.uplink import FETCH_WAIT_S, held
+from gateway.uplink import FETCH_WAIT_S, IN_PROGRESS_S
 from gateway.wire import Downlink, Order, protocols
 
 log = structlog.get_logger()
@@ -74,7 +74,7 @@ class DownlinkLane:
             frames = await puller.fetch(BATCH, FETCH_WAIT_S)
             if not frames:
                 continue
-            async with held(puller, frames):
+            async with held(puller, frames, every_s=IN_PROGRESS_S):
                 for frame in frames:
                     await self._take(frame)
                     if self.part.stopping.is_set():

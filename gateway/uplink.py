@@ -2,13 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import msgspec
 
-from citynet.bus import Consumer, Frame, Puller
+from citynet.bus import Consumer, Frame, Puller, held
 from citynet.model import Quality, Receipt, pack_readings
 from citynet.part import Part
 from gateway import answers, checks, quarantine
@@ -47,7 +45,7 @@ class Lane:
             frames = await puller.fetch(self.batch_frames, FETCH_WAIT_S)
             if not frames:
                 continue
-            async with held(puller, frames):
+            async with held(puller, frames, every_s=IN_PROGRESS_S):
                 if self.turn:
                     async with self.turn:
                         await self.take(frames)
@@ -117,20 +115,3 @@ class Lane:
         counters["quarantined"] += len(draft.notices)
         for one in draft.notices:
             counters[f"quarantined_{one.reason}"] += 1
-
-
-@asynccontextmanager
-async def held(puller: Puller, frames: list[Frame]) -> AsyncIterator[None]:
-    """Keep frames in progress for as long as the block takes, so that they are not delivered again meanwhile."""
-
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(IN_PROGRESS_S)
-            await puller.in_progress(frames)
-
-    task = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])

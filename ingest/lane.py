@@ -6,8 +6,7 @@ While the database is away nothing is pulled and the frames in hand are kept fro
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +14,7 @@ import psycopg
 import structlog
 from numpy.typing import NDArray
 
-from citynet.bus import Consumer, Frame, Puller
+from citynet.bus import Consumer, Frame, Puller, held
 from citynet.db import Connection
 from citynet.part import Part
 
@@ -87,20 +86,3 @@ class Lane:
                 words = str(error).splitlines() or [type(error).__name__]
                 log.warning("the database does not take it, trying again", lane=self.consumer.durable, error=words[0])
                 await asyncio.sleep(RETRY_S)
-
-
-@asynccontextmanager
-async def held(puller: Puller, frames: list[Frame], *, every_s: float) -> AsyncIterator[None]:
-    """Keep frames in progress for as long as the block takes."""
-
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(every_s)
-            await puller.in_progress(frames)
-
-    task = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
