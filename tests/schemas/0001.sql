@@ -1,0 +1,245 @@
+-- Schema 1 as it was released: where tests/flows/test_migrations.py starts from. Frozen.
+-- The whole database of one city for a newcomer; migrations/ bring older ones here. citynet.db applies it as owner.
+-- Roles citynet_gateway, citynet_ingest, citynet_analytics, citynet_center exist before (citynet.db creates them).
+CREATE EXTENSION IF NOT EXISTS btree_gist;
+CREATE SCHEMA analytics;
+
+CREATE TABLE schema_version (version int PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now());
+
+-- One city clock: city time = origin + (wall now - wall_origin) * speed.
+CREATE TABLE city_clock (
+  only_one bool PRIMARY KEY DEFAULT true CHECK (only_one),
+  origin timestamptz NOT NULL, wall_origin timestamptz NOT NULL, speed float8 NOT NULL CHECK (speed > 0));
+CREATE TABLE setting (name text PRIMARY KEY, value jsonb NOT NULL);
+
+-- ---------------------------------------------------------------- registry (written by situation_center only)
+CREATE TABLE object (
+  object_id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  uid uuid NOT NULL UNIQUE DEFAULT uuidv7(),
+  key text NOT NULL UNIQUE CHECK (length(key) BETWEEN 1 AND 200),
+  class text NOT NULL CHECK (class ~ '^[a-z][a-z0-9_]{0,62}$'));
+
+CREATE TABLE object_version (
+  object_id int NOT NULL REFERENCES object,
+  valid_from timestamptz NOT NULL, valid_to timestamptz NOT NULL DEFAULT 'infinity',
+  recorded_from timestamptz NOT NULL DEFAULT now(), recorded_to timestamptz NOT NULL DEFAULT 'infinity',
+  name_ru text NOT NULL, name_en text NOT NULL,
+  service text, org_id int REFERENCES object, parent_id int REFERENCES object,
+  lon float8 CHECK (lon BETWEEN -180 AND 180), lat float8 CHECK (lat BETWEEN -90 AND 90),
+  geometry bytea, zone_ids int[] NOT NULL DEFAULT '{}', attributes jsonb NOT NULL DEFAULT '{}',
+  retired bool NOT NULL DEFAULT false, actor text NOT NULL,
+  CHECK (valid_from < valid_to), CHECK (recorded_from < recorded_to), CHECK ((lon IS NULL) = (lat IS NULL)),
+  EXCLUDE USING gist (object_id WITH =, tstzrange(valid_from, valid_to) WITH &&,
+                      tstzrange(recorded_from, recorded_to) WITH &&));
+CREATE INDEX object_version_current ON object_version (object_id) WHERE recorded_to = 'infinity';
+CREATE INDEX object_version_parent ON object_version (parent_id) WHERE recorded_to = 'infinity';
+
+CREATE VIEW object_now AS
+  SELECT o.object_id, o.uid, o.key, o.class, v.name_ru, v.name_en, v.service, v.org_id, v.parent_id,
+         v.lon, v.lat, v.geometry, v.zone_ids, v.attributes, v.valid_from
+  FROM object o JOIN object_version v USING (object_id)
+  WHERE v.recorded_to = 'infinity' AND v.valid_to = 'infinity' AND NOT v.retired;
+
+-- Which device measures which point, dated: a meter swap keeps the series of the point.
+CREATE TABLE device_point (
+  device_id int NOT NULL REFERENCES object, object_id int NOT NULL REFERENCES object,
+  valid_from timestamptz NOT NULL, valid_to timestamptz NOT NULL DEFAULT 'infinity',
+  CHECK (valid_from < valid_to),
+  EXCLUDE USING gist (device_id WITH =, tstzrange(valid_from, valid_to) WITH &&));
+CREATE INDEX device_point_object ON device_point (object_id);
+
+CREATE TABLE profile (
+  name text NOT NULL, version int NOT NULL, body jsonb NOT NULL,
+  recorded timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (name, version));
+
+CREATE TABLE series (
+  series_id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  object_id int NOT NULL REFERENCES object, quantity text NOT NULL, channel text NOT NULL DEFAULT '',
+  unit text NOT NULL, UNIQUE (object_id, quantity, channel));
+
+CREATE TABLE rule (
+  rule_id text NOT NULL, version int NOT NULL, body jsonb NOT NULL, active bool NOT NULL DEFAULT true,
+  effective_from timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (rule_id, version));
+
+-- ---------------------------------------------------------------- what happened (written by ingest only)
+CREATE TABLE reading (
+  series_id int NOT NULL, time timestamptz NOT NULL, received timestamptz NOT NULL,
+  value float8 NOT NULL CHECK (value > '-infinity' AND value < 'infinity'),
+  quality int2 NOT NULL DEFAULT 0, PRIMARY KEY (series_id, time))
+  PARTITION BY RANGE (time);
+
+CREATE TABLE reading_edit (
+  series_id int NOT NULL, time timestamptz NOT NULL, version int NOT NULL, value float8 NOT NULL,
+  quality int2 NOT NULL, who text NOT NULL, at timestamptz NOT NULL DEFAULT now(), why text NOT NULL,
+  codec_version text, PRIMARY KEY (series_id, time, version),
+  CHECK (value > '-infinity' AND value < 'infinity'));
+CREATE VIEW reading_newest AS
+  SELECT r.series_id, r.time, r.received, coalesce(e.value, r.value) AS value,
+         (r.quality | coalesce(e.quality, 0::int2))::int2 AS quality
+  FROM reading r LEFT JOIN LATERAL (
+    SELECT value, quality FROM reading_edit e WHERE e.series_id = r.series_id AND e.time = r.time
+    ORDER BY version DESC LIMIT 1) e ON true;
+
+-- Newest value of each series; change orders the live push.
+CREATE SEQUENCE newest_change;
+CREATE TABLE newest (
+  series_id int PRIMARY KEY, time timestamptz NOT NULL, received timestamptz NOT NULL,
+  value float8 NOT NULL, quality int2 NOT NULL, change bigint NOT NULL) WITH (fillfactor = 50);
+
+CREATE TABLE quarantine (
+  quarantine_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  at timestamptz NOT NULL DEFAULT now(), stage text NOT NULL, reason text NOT NULL, detail text NOT NULL DEFAULT '',
+  subject text NOT NULL DEFAULT '', external_id text NOT NULL DEFAULT '',
+  stream text NOT NULL DEFAULT '', stream_seq bigint NOT NULL DEFAULT 0, payload bytea NOT NULL DEFAULT '',
+  UNIQUE (stream, stream_seq, reason, detail));
+CREATE INDEX quarantine_at ON quarantine (at DESC);
+
+CREATE TABLE event (
+  event_id uuid PRIMARY KEY, rule_id text NOT NULL, rule_version int NOT NULL,
+  object_id int NOT NULL, signal text NOT NULL, series_id int, edge text NOT NULL CHECK (edge IN ('open','again','close')),
+  severity text NOT NULL CHECK (severity IN ('critical','high','medium','low')),
+  time timestamptz NOT NULL, value float8, low float8, high float8, score float8,
+  why_ru text NOT NULL, why_en text NOT NULL, recorded timestamptz NOT NULL DEFAULT now());
+CREATE INDEX event_object ON event (object_id, time DESC);
+
+CREATE SEQUENCE condition_change;
+CREATE TABLE condition (
+  condition_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  rule_id text NOT NULL, rule_version int NOT NULL, object_id int NOT NULL, signal text NOT NULL, series_id int,
+  severity text NOT NULL, state text NOT NULL CHECK (state IN ('active','returned')),
+  opened timestamptz NOT NULL, returned timestamptz, count int NOT NULL DEFAULT 1,
+  first_seen timestamptz NOT NULL, last_seen timestamptz NOT NULL,
+  value float8, peak float8, low float8, high float8, score float8,
+  why_ru text NOT NULL, why_en text NOT NULL, event_id uuid NOT NULL, change bigint NOT NULL);
+CREATE UNIQUE INDEX condition_open ON condition (rule_id, object_id, signal) WHERE state = 'active';
+CREATE UNIQUE INDEX condition_change_order ON condition (change);
+CREATE INDEX condition_object ON condition (object_id, opened DESC);
+
+CREATE TABLE receipt (
+  receipt_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  command_id uuid NOT NULL, kind text NOT NULL CHECK (kind IN
+    ('intent','sent','queued','radiated','acknowledged','rejected','failed','expired','unknown','readback')),
+  time timestamptz NOT NULL, detail text NOT NULL DEFAULT '', recorded timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (command_id, kind, detail));
+
+-- ---------------------------------------------------------------- analytics: its own schema, one transaction per checkpoint
+CREATE TABLE analytics.checkpoint (
+  partition int PRIMARY KEY, applied_seq bigint NOT NULL, hist_seq bigint NOT NULL,
+  state bytea NOT NULL, saved timestamptz NOT NULL DEFAULT now());
+-- What detectors learned, in pieces: only those that changed are written with a checkpoint.
+CREATE TABLE analytics.chunk (
+  partition int NOT NULL, name text NOT NULL, body bytea NOT NULL, PRIMARY KEY (partition, name));
+CREATE TABLE analytics.outbox (
+  outbox_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  subject text NOT NULL, msg_id text NOT NULL UNIQUE, payload bytea NOT NULL);
+
+-- ---------------------------------------------------------------- people and work (written by situation_center only)
+CREATE TABLE account (
+  account_id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY, uid uuid NOT NULL UNIQUE DEFAULT uuidv7(),
+  login text NOT NULL UNIQUE CHECK (login ~ '^[a-z0-9][a-z0-9._-]{1,62}$'), title text NOT NULL DEFAULT '',
+  password_hash text, role text NOT NULL CHECK (role IN
+    ('operator','senior_operator','utility_dispatcher','brigade','executive','administrator')),
+  org_id int REFERENCES object, services text[] NOT NULL DEFAULT '{}', zone_ids int[] NOT NULL DEFAULT '{}',
+  language text NOT NULL DEFAULT 'ru' CHECK (language IN ('ru','en')),
+  theme text NOT NULL DEFAULT 'dark' CHECK (theme IN ('dark','light')), active bool NOT NULL DEFAULT true);
+CREATE TABLE session (
+  token_hash bytea PRIMARY KEY, account_id int NOT NULL REFERENCES account,
+  created timestamptz NOT NULL DEFAULT now(), last_seen timestamptz NOT NULL DEFAULT now(),
+  expires timestamptz NOT NULL, client text NOT NULL DEFAULT '');
+CREATE TABLE signin_link (
+  token_hash bytea PRIMARY KEY, account_id int NOT NULL REFERENCES account,
+  expires timestamptz NOT NULL, used timestamptz);
+CREATE TABLE api_key (
+  key_hash bytea PRIMARY KEY, account_id int NOT NULL REFERENCES account, label text NOT NULL,
+  created timestamptz NOT NULL DEFAULT now(), expires timestamptz);
+
+CREATE TABLE audit (
+  audit_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  actor text NOT NULL, action text NOT NULL, object text NOT NULL DEFAULT '', detail jsonb NOT NULL DEFAULT '{}');
+CREATE INDEX audit_at ON audit (at DESC);
+
+CREATE SEQUENCE incident_change;
+CREATE TABLE incident (
+  incident_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, uid uuid NOT NULL UNIQUE DEFAULT uuidv7(),
+  type text NOT NULL, object_id int NOT NULL REFERENCES object, service text, org_id int REFERENCES object,
+  zone_ids int[] NOT NULL DEFAULT '{}',
+  severity text NOT NULL, priority int NOT NULL CHECK (priority BETWEEN 1 AND 4),
+  state text NOT NULL CHECK (state IN ('new','acknowledged','dispatched','in_progress','restored','resolved',
+    'verified','closed','merged','false_alarm')),
+  condition_active bool NOT NULL DEFAULT true, owner_id int REFERENCES account, merged_into bigint REFERENCES incident,
+  title_ru text NOT NULL, title_en text NOT NULL, why_ru text NOT NULL, why_en text NOT NULL,
+  action_ru text NOT NULL DEFAULT '', action_en text NOT NULL DEFAULT '',
+  opened timestamptz NOT NULL, acknowledged timestamptz, resolved timestamptz, closed timestamptz,
+  deadline timestamptz, deadline_kind text, count int NOT NULL DEFAULT 1,
+  version int NOT NULL DEFAULT 1, change bigint NOT NULL);
+CREATE UNIQUE INDEX incident_change_order ON incident (change);
+CREATE INDEX incident_open ON incident (state) WHERE state NOT IN ('closed','merged','false_alarm');
+CREATE TABLE incident_condition (
+  condition_id bigint PRIMARY KEY, incident_id bigint NOT NULL REFERENCES incident, merged_by text NOT NULL DEFAULT '');
+CREATE INDEX incident_condition_incident ON incident_condition (incident_id);
+CREATE TABLE condition_seen (condition_id bigint PRIMARY KEY, change bigint NOT NULL);
+CREATE TABLE incident_log (
+  log_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, incident_id bigint NOT NULL REFERENCES incident,
+  at timestamptz NOT NULL, actor text NOT NULL, action text NOT NULL, text text NOT NULL DEFAULT '',
+  detail jsonb NOT NULL DEFAULT '{}');
+CREATE INDEX incident_log_incident ON incident_log (incident_id, log_id);
+
+CREATE SEQUENCE command_change;
+CREATE TABLE command (
+  command_id uuid PRIMARY KEY DEFAULT uuidv7(), idempotency_key text UNIQUE,
+  object_id int NOT NULL REFERENCES object, device_id int NOT NULL REFERENCES object, incident_id bigint REFERENCES incident,
+  action text NOT NULL, args jsonb NOT NULL DEFAULT '{}', group_id uuid,
+  state text NOT NULL CHECK (state IN ('requested','approved','queued','sent','acknowledged','confirmed','rejected',
+    'failed','expired','superseded','cancelled','unknown','unknown_final')),
+  requested_by text NOT NULL, requested timestamptz NOT NULL, deadline timestamptz NOT NULL,
+  sent timestamptz, finished timestamptz, detail text NOT NULL DEFAULT '',
+  version int NOT NULL DEFAULT 1, change bigint NOT NULL);
+CREATE UNIQUE INDEX command_change_order ON command (change);
+CREATE INDEX command_open ON command (state) WHERE state IN
+  ('requested','approved','queued','sent','acknowledged','unknown');
+CREATE INDEX command_object ON command (object_id, requested DESC);
+CREATE TABLE command_log (
+  log_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, command_id uuid NOT NULL REFERENCES command,
+  at timestamptz NOT NULL, actor text NOT NULL, state text NOT NULL, detail text NOT NULL DEFAULT '');
+CREATE INDEX command_log_command ON command_log (command_id, log_id);
+-- What telemetry must show before a command counts as confirmed; ingest answers with a readback receipt.
+CREATE TABLE expectation (
+  command_id uuid NOT NULL REFERENCES command, series_id int NOT NULL REFERENCES series,
+  compare text NOT NULL CHECK (compare IN ('eq','le','ge')), target float8 NOT NULL, tolerance float8 NOT NULL,
+  since timestamptz NOT NULL, until timestamptz NOT NULL, PRIMARY KEY (command_id, series_id));
+CREATE INDEX expectation_until ON expectation (until);
+
+CREATE TABLE webhook (
+  webhook_id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY, uid uuid NOT NULL UNIQUE DEFAULT uuidv7(),
+  org_id int REFERENCES object, services text[] NOT NULL DEFAULT '{}', url text NOT NULL,
+  secret bytea NOT NULL, active bool NOT NULL DEFAULT true, created timestamptz NOT NULL DEFAULT now());
+CREATE TABLE webhook_delivery (
+  delivery_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, uid uuid NOT NULL UNIQUE DEFAULT uuidv7(),
+  webhook_id int NOT NULL REFERENCES webhook, incident_id bigint NOT NULL REFERENCES incident,
+  body bytea NOT NULL, state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting','delivered','failed')),
+  attempts int NOT NULL DEFAULT 0, next_at timestamptz NOT NULL DEFAULT now(), last_status int,
+  last_error text NOT NULL DEFAULT '', delivered timestamptz);
+CREATE INDEX webhook_delivery_due ON webhook_delivery (next_at) WHERE state = 'waiting';
+
+-- Messages of the situation centre leave in the transaction that caused them.
+CREATE TABLE outbox (
+  outbox_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  subject text NOT NULL, msg_id text NOT NULL UNIQUE, payload bytea NOT NULL);
+
+-- ---------------------------------------------------------------- rights of the parts
+GRANT SELECT ON schema_version, city_clock, setting, object, object_version, object_now, device_point, profile, series, rule
+  TO citynet_gateway, citynet_ingest, citynet_analytics, citynet_center;
+GRANT SELECT ON command, expectation, receipt TO citynet_gateway, citynet_ingest;
+GRANT SELECT, INSERT, UPDATE ON newest, condition, event, receipt, quarantine, reading, reading_edit TO citynet_ingest;
+GRANT USAGE ON SEQUENCE newest_change, condition_change TO citynet_ingest;
+GRANT SELECT ON reading, reading_edit, reading_newest, newest, event, condition TO citynet_analytics;
+GRANT USAGE ON SCHEMA analytics TO citynet_analytics;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA analytics TO citynet_analytics;
+GRANT SELECT ON reading, reading_edit, reading_newest, newest, event, condition, receipt, quarantine TO citynet_center;
+GRANT SELECT, INSERT, UPDATE ON object, object_version, device_point, profile, series, rule, city_clock, setting,
+  account, session, signin_link, api_key, incident, incident_condition, condition_seen, command, expectation,
+  webhook, webhook_delivery TO citynet_center;
+GRANT SELECT, INSERT ON audit, incident_log, command_log TO citynet_center;
+GRANT SELECT, INSERT, DELETE ON outbox TO citynet_center;
+GRANT DELETE ON session, signin_link TO citynet_center;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO citynet_center;
