@@ -32,7 +32,16 @@ POLICY: dict[str, frozenset[str]] = {
     ),
     "executive": frozenset(SIGNED_IN | {"report.read"}),
     "administrator": frozenset(
-        LEAD | {"account.write", "registry.write", "webhook.write", "audit.read", "setting.write", "report.read"}
+        LEAD
+        | {
+            "account.write",
+            "registry.write",
+            "credential.write",
+            "webhook.write",
+            "audit.read",
+            "setting.write",
+            "report.read",
+        }
     ),
 }
 

@@ -18,7 +18,7 @@ from citynet.settings import Settings
 
 Row = dict[str, Any]
 Connection = psycopg.AsyncConnection[Row]
-ROLES = ("gateway", "ingest", "analytics", "center")
+ROLES = ("gateway", "ingest", "analytics", "center", "identity")
 
 
 def named_sql(path: Path) -> dict[str, LiteralString]:
@@ -34,7 +34,7 @@ def named_sql(path: Path) -> dict[str, LiteralString]:
 
 
 def dsn(settings: Settings, role: str) -> str:
-    """libpq URL of a role (gateway, ingest, analytics, center or owner) in this city's database."""
+    """libpq URL of a role (one of ROLES, or owner) in this city's database."""
     base = settings.database_url or f"postgresql://127.0.0.1:{settings.postgres_port}/citynet"
     password = settings.owner_password.get_secret_value() if role == "owner" else ""
     password = password or settings.secret(f"db_{role}")

@@ -74,11 +74,21 @@ def migrate(url: str, *, timescale: bool | None = None) -> tuple[int, int]:
         have, want = current_version(conn), target_version()
         if have > want:
             raise ConfigError(check(conn))
+        _require_roles(conn)
         if have == 0:
             _fresh(conn, want, timescale=timescale)
         else:
             _forward(conn, have, want)
     return have, want
+
+
+def _require_roles(conn: psycopg.Connection) -> None:
+    """A newer citynet may have a part more; its role is made by a superuser, not by the owner."""
+    wanted = [f"citynet_{role}" for role in db.ROLES]
+    found = conn.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [wanted]).fetchall()
+    missing = sorted(set(wanted) - {row[0] for row in found})
+    if missing:
+        raise ConfigError(f"role {missing[0]} is missing: `citynet up` or `citynet deploy prepare` makes it")
 
 
 def _fresh(conn: psycopg.Connection, version: int, *, timescale: bool | None) -> None:

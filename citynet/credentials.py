@@ -1,0 +1,86 @@
+"""Which device proves what it says it is: the read side of device credentials, for sign-in by MQTT and by HTTP."""
+
+import hashlib
+import hmac
+import secrets
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from citynet.db import Database, Row, named_sql
+
+SQL = named_sql(Path(__file__).with_name("credentials.sql"))
+TOKEN_BYTES = 32
+# Longer is no token of ours: refused before it is hashed.
+TOKEN_CHARS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A credential of a living device that nobody has revoked; whether it is valid now is asked with usable()."""
+
+    credential_id: int
+    device_id: int
+    external_id: str
+    kind: Literal["token", "x509"]
+    sha256: bytes | None
+    subject: str
+    valid_from: datetime
+    valid_to: datetime | None
+
+    def usable(self, at: datetime) -> bool:
+        """Whether it is valid at a wall time."""
+        return self.valid_from <= at and (self.valid_to is None or at < self.valid_to)
+
+
+def new_token() -> str:
+    """A device token: 256 random bits as text."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def digest(token: str) -> bytes:
+    """What is stored of a token: SHA-256. It is random, so nothing slower is needed."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _credential(row: Row) -> Credential:
+    return Credential(**row | {"sha256": bytes(row["sha256"]) if row["sha256"] is not None else None})
+
+
+async def of_devices(db: Database, external_ids: Collection[str]) -> dict[str, list[Credential]]:
+    """Credentials of each device that has one, in one query. Raises psycopg.OperationalError, PoolTimeout."""
+    found: dict[str, list[Credential]] = defaultdict(list)
+    keys = [f"device/{name}" for name in external_ids if "\0" not in name]
+    for row in await db.rows(SQL["of_devices"], {"keys": keys}):
+        found[row["external_id"]].append(_credential(row))
+    return dict(found)
+
+
+async def of_token(db: Database, token: str) -> Credential | None:
+    """The usable credential of a token that came without a name, as by HTTP: who holds it is that device."""
+    if len(token) > TOKEN_CHARS_MAX:
+        return None
+    row = await db.row(SQL["of_token"], {"sha256": digest(token)})
+    found = _credential(row) if row else None
+    return found if found and found.usable(datetime.now(UTC)) else None
+
+
+def with_token(credentials: Iterable[Credential], token: str) -> Credential | None:
+    """The token credential that matches; compared in constant time, without looking at validity."""
+    if len(token) > TOKEN_CHARS_MAX:
+        return None
+    given = digest(token)
+    tokens = (c for c in credentials if c.kind == "token" and c.sha256 is not None)
+    return next((c for c in tokens if hmac.compare_digest(c.sha256 or b"", given)), None)
+
+
+def with_certificate(credentials: Iterable[Credential], subject: str, fingerprint: bytes) -> Credential | None:
+    """The certificate credential that matches: this very certificate, or any of the subject where none is named."""
+    for credential in credentials:
+        this = credential.sha256 is None or hmac.compare_digest(credential.sha256, fingerprint)
+        if this and credential.kind == "x509" and hmac.compare_digest(credential.subject.encode(), subject.encode()):
+            return credential
+    return None
