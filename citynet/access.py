@@ -14,6 +14,7 @@ OPERATE = SIGNED_IN | {
 LEAD = OPERATE | {
     "incident.merge", "incident.split", "incident.verify", "incident.close", "incident.false_alarm",
     "incident.reopen", "incident.priority", "command.approve", "rule.write", "quarantine.read",
+    "quarantine.replay",
 }  # fmt: skip
 # Role -> actions. Roles are those of CONTRACTS.md section 8.
 POLICY: dict[str, frozenset[str]] = {

@@ -39,13 +39,17 @@ USERS: dict[str, tuple[list[str], list[str]]] = {
         ],
         ["_INBOX.>", "changes.>", "rpc.codec.>"],
     ),
-    "ingest": (["live.>", "receipts.>", "dead.>", "stats.>", "_INBOX.>", *JS], ["_INBOX.>", "changes.>"]),
+    # Of up and hist only what the quarantine sends again.
+    "ingest": (
+        ["live.>", "receipts.>", "dead.>", "up.>", "hist.>", "stats.>", "_INBOX.>", *JS],
+        ["_INBOX.>", "changes.>"],
+    ),
     "analytics": (
         ["events.>", "derived.>", "stats.>", "live.part", "_INBOX.>", *JS],
         ["_INBOX.>", "changes.>", "rpc.rule.>"],
     ),
     "center": (
-        ["commands.>", "receipts.>", "changes.>", "live.>", "stats.>", "rpc.>", "_INBOX.>", *JS],
+        ["commands.>", "requests.>", "receipts.>", "changes.>", "live.>", "stats.>", "rpc.>", "_INBOX.>", *JS],
         ["_INBOX.>", "live.>", "stats.>", "rpc.>", "changes.>"],
     ),
     "simulator": (["rpc.registry.propose", "stats.>", "_INBOX.>"], ["_INBOX.>", "live.>", "changes.>"]),

@@ -21,6 +21,9 @@ from citynet.settings import Settings
 
 HOUR_S = 3600.0
 FIRST_ANSWER_S = 5.0
+# Headers of a frame that goes up again from the quarantine: when it first came (wall, ns), its first stream sequence,
+# and its row. No device can set them: MQTT has no NATS headers.
+ARRIVED, FIRST_SEQ, REPLAY_OF = "Citynet-Arrived", "Citynet-First-Seq", "Citynet-Replay-Of"
 Handler = Callable[["Incoming"], Awaitable[bytes | None]]
 Unsubscribe = Callable[[], Awaitable[None]]
 
@@ -43,6 +46,21 @@ class Frame:
     arrival_ns: int
     headers: dict[str, str] | None = None
     raw: Any = field(default=None, repr=False)
+
+    @property
+    def received_ns(self) -> int:
+        """When the frame first came: of a replayed one long before the broker stored it."""
+        return int(self.headers.get(ARRIVED, self.arrival_ns)) if self.headers else self.arrival_ns
+
+    @property
+    def first_seq(self) -> int:
+        """The sequence under which the frame first came."""
+        return int(self.headers.get(FIRST_SEQ, self.seq)) if self.headers else self.seq
+
+    @property
+    def replay_of(self) -> int:
+        """The row of the quarantine that the frame comes from; 0 for a frame of a device."""
+        return int(self.headers.get(REPLAY_OF, 0)) if self.headers else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +88,12 @@ INGEST_HISTORY = Consumer("READINGS", "ingest-hist", "readings.hist.*")
 INGEST_EVENTS = Consumer("EVENTS", "ingest-events", "events.>")
 INGEST_RECEIPTS = Consumer("RECEIPTS", "ingest-receipts", "receipts.>")
 INGEST_DEAD = Consumer("DEAD", "ingest-dead", "dead.>")
+INGEST_REQUESTS = Consumer("REQUESTS", "ingest-requests", "requests.replay")
 ANALYTICS_LIVE = partitioned("READINGS", "analytics-live", "readings.live")
 ANALYTICS_HISTORY = partitioned("READINGS", "analytics-hist", "readings.hist")
 CONSUMERS = [
     *GATEWAY_UPLINKS, *GATEWAY_HISTORY, GATEWAY_QOS0, GATEWAY_COMMANDS, INGEST_LIVE, INGEST_HISTORY,
-    INGEST_EVENTS, INGEST_RECEIPTS, INGEST_DEAD, *ANALYTICS_LIVE, *ANALYTICS_HISTORY,
+    INGEST_EVENTS, INGEST_RECEIPTS, INGEST_DEAD, INGEST_REQUESTS, *ANALYTICS_LIVE, *ANALYTICS_HISTORY,
 ]  # fmt: skip
 
 
@@ -146,6 +165,7 @@ def stream_configs(settings: Settings) -> list[StreamConfig]:
         stream("RECEIPTS", "receipts.>", hours=168, **handover),
         stream("CHANGES", "changes.>", hours=24 * 365, max_msgs_per_subject=1),
         stream("DEAD", "dead.>", hours=720, **handover),
+        stream("REQUESTS", "requests.>", hours=168, **handover),
     ]
 
 
@@ -305,6 +325,15 @@ class NatsBus:
         """Body of the newest message that the stream still holds on a subject. Raises Unavailable."""
         try:
             return (await self.js.get_last_msg(stream, subject)).data
+        except nats.js.errors.NotFoundError:
+            return None
+        except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+            raise Unavailable(f"the broker does not read {stream}: run `citynet doctor`") from error
+
+    async def stored(self, stream: str, seq: int) -> bytes | None:
+        """Body of a message that the stream still holds. Raises Unavailable."""
+        try:
+            return (await self.js.get_msg(stream, seq)).data
         except nats.js.errors.NotFoundError:
             return None
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:

@@ -141,7 +141,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     """A frame or row that could not be used, with its bytes and the reason; ingest stores it.
 
-    Body of dead.quarantine, one notice a message, as JSON: payload is base64.
+    Body of dead.quarantine, one notice a message, as JSON: payload is base64. arrived_ns is wall time, 0 = unknown;
+    replay_of is the row of the quarantine whose replay failed again, 0 = the frame came from a device.
     """
 
     stage: str
@@ -152,6 +153,22 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     stream: str = ""
     stream_seq: int = 0
     payload: bytes = b""
+    arrived_ns: int = 0
+    replay_of: int = 0
+
+
+class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of requests.replay: frames of the quarantine that go up again; empty fields choose all, until = asked at.
+
+    situation_center asks, ingest marks the rows and publishes their bytes on their own subjects.
+    """
+
+    who: str
+    until: datetime
+    ids: list[int] = []
+    external_id: str = ""
+    reason: str = ""
+    since: datetime | None = None
 
 
 class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True):

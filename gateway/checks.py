@@ -68,8 +68,8 @@ def check(draft: Draft, targets: Targets, clock: Clock, *, limits: Settings) -> 
     count = np.array(draft.count, np.intp)
     frame = np.repeat(np.array(draft.frame, np.intp), count)
     given = np.repeat(np.array(draft.time, np.int64), count)
-    arrival = np.fromiter((f.arrival_ns for f in draft.frames), np.int64, len(draft.frames))
-    received = received_us(arrival, clock)[frame]
+    came = np.fromiter((f.received_ns for f in draft.frames), np.int64, len(draft.frames))
+    received = received_us(came, clock)[frame]
     series, scale, low, high = targets.rows(np.array(draft.target, np.intp))
     with np.errstate(over="ignore", invalid="ignore"):
         value = np.array(draft.value, np.float64) * scale

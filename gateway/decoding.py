@@ -90,7 +90,7 @@ class Decoder:
         if speaks is None:
             raise BadInput("unknown_protocol", protocol)
         # History may be handed in by anybody's back office, live frames only by the device's own road.
-        if route.device.protocol != protocol and tokens[0] != "hist":
+        if route.device.protocol != protocol and (tokens[0] != "hist" or frame.replay_of):
             raise BadInput("wrong_protocol", f"{protocol} instead of {route.device.protocol}")
         self._take(At(draft, position, frame, route), speaks.parse(tokens, frame.data, self.limits))
 
@@ -100,7 +100,7 @@ class Decoder:
             draft.counters[parsed.counted] += 1
         if parsed.joined:
             self.repeats.forget(identifier)
-        if parsed.repeat is not None and self.repeats.seen(identifier, parsed.repeat, at.frame.seq):
+        if parsed.repeat is not None and self.repeats.seen(identifier, parsed.repeat, at.frame.first_seq):
             draft.counters["repeats"] += 1
             return
         if parsed.radio is not None:

@@ -56,6 +56,8 @@ def notice(frame: Frame, reason: str, *, detail: str = "", stream: str, external
         stream=stream,
         stream_seq=frame.seq,
         payload=frame.data[:PAYLOAD_KEPT_BYTES],
+        arrived_ns=frame.received_ns,
+        replay_of=frame.replay_of,
     )
 
 

@@ -102,7 +102,7 @@ class Lane:
             return
         believed = await answers.believed(self.part.db, draft, self.consumer.stream)
         for frame, _, answer in believed:
-            moment = checks.city_time(frame.arrival_ns, self.part.clock)
+            moment = checks.city_time(frame.received_ns, self.part.clock)
             receipt = Receipt(command_id=answer.command_id, kind=answer.kind, time=moment, detail=answer.detail)
             msg_id = f"{self.consumer.stream}-{frame.seq}"
             await self.part.bus.publish(f"receipts.{answer.command_id}", msgspec.json.encode(receipt), msg_id=msg_id)

@@ -12,6 +12,7 @@ from ingest.figures import Latency
 from ingest.lane import Lane, Outcome, Write
 from ingest.messages import MessageWriter
 from ingest.quarantine import QuarantineWriter
+from ingest.replay import ReplayLane
 from ingest.writer import ReadingsWriter
 
 LIVE_MESSAGES = 64  # a message holds at most 500 kB, about 10,000 rows
@@ -84,6 +85,7 @@ async def run(part: Part) -> None:
     part.active = True
     readings = Readings(part)
     try:
-        await together([*(lane.run() for lane in [*readings.lanes(), *lanes(part)]), readings.figures()])
+        work = [lane.run() for lane in [*readings.lanes(), *lanes(part)]]
+        await together([*work, ReplayLane(part).run(), readings.figures()])
     finally:
         part.active = False

@@ -12,6 +12,7 @@ from citynet.bus import Frame
 from citynet.db import Connection
 from citynet.model import LiveChanged, Quarantined
 from ingest.lane import Outcome
+from ingest.table import moment
 
 SQL = db.named_sql(Path(__file__).with_name("queries.sql"))
 DETAIL_CHARS = 400  # reason and detail are part of a unique index, whose entries end at 2.7 kB
@@ -36,7 +37,7 @@ def text(value: str, chars: int) -> str:
     return value.replace("\0", "\N{SYMBOL FOR NULL}")[:chars]
 
 
-def _columns(notice: Quarantined, payload_bytes: int) -> dict[str, str | int | bytes]:
+def _columns(notice: Quarantined, payload_bytes: int) -> dict[str, object]:
     size = len(notice.payload)
     cut = f"first {payload_bytes} of {size} bytes; " if size > payload_bytes else ""
     return {
@@ -48,6 +49,8 @@ def _columns(notice: Quarantined, payload_bytes: int) -> dict[str, str | int | b
         "stream": text(notice.stream, WORD_CHARS),
         "stream_seq": notice.stream_seq,
         "payload": notice.payload[:payload_bytes],
+        "arrived": moment(notice.arrived_ns // 1000) if notice.arrived_ns else None,
+        "replay_of": notice.replay_of or None,
     }
 
 

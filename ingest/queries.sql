@@ -56,9 +56,26 @@ SELECT command_id, 'readback', max(time) FROM seen GROUP BY command_id HAVING co
 ON CONFLICT DO NOTHING RETURNING command_id
 
 -- insert_quarantine: one row that could not be used; the same notice again changes nothing
-INSERT INTO quarantine (stage, reason, detail, subject, external_id, stream, stream_seq, payload)
-VALUES (%(stage)s, %(reason)s, %(detail)s, %(subject)s, %(external_id)s, %(stream)s, %(stream_seq)s, %(payload)s)
+INSERT INTO quarantine (stage, reason, detail, subject, external_id, stream, stream_seq, payload, arrived, replay_of)
+VALUES (%(stage)s, %(reason)s, %(detail)s, %(subject)s, %(external_id)s, %(stream)s, %(stream_seq)s, %(payload)s,
+  %(arrived)s, %(replay_of)s)
 ON CONFLICT DO NOTHING RETURNING quarantine_id
+
+-- choose_frames: rows that a request names and nobody has sent up again, in the order in which they were stored
+SELECT quarantine_id, reason, subject, stream, stream_seq, payload, coalesce(arrived, at) AS arrived
+FROM quarantine
+WHERE replayed IS NULL AND stage = 'gateway' AND stream IN ('UPLINKS', 'HISTORY') AND quarantine_id > %(after)s
+  AND at <= %(until)s AND (%(since)s::timestamptz IS NULL OR at >= %(since)s)
+  AND (%(ids)s::bigint[] = '{}' OR quarantine_id = ANY(%(ids)s))
+  AND (%(external_id)s = '' OR external_id = %(external_id)s) AND (%(reason)s = '' OR reason = %(reason)s)
+  AND (NOT %(only_first)s OR replay_of IS NULL)
+ORDER BY quarantine_id LIMIT %(limit)s FOR UPDATE
+
+-- mark_replayed: all rows of the frames that went up again
+UPDATE quarantine q SET replayed = now(), replayed_by = %(who)s
+FROM unnest(%(streams)s::text[], %(seqs)s::bigint[]) AS f (stream, seq)
+WHERE q.stream = f.stream AND q.stream_seq = f.seq AND q.stage = 'gateway' AND q.replayed IS NULL
+RETURNING quarantine_id
 
 -- insert_receipt: what became of a command, once
 INSERT INTO receipt (command_id, kind, time, detail)

@@ -82,3 +82,23 @@ WHERE d.class = 'device' AND d.object_id > %(after)s
   AND (%(services)s::text[] = '{}' OR d.service IS NULL OR d.service = ANY(%(services)s))
   AND (%(zones)s::int[] = '{}' OR d.zone_ids = '{}' OR d.zone_ids && %(zones)s::int[])
 ORDER BY d.object_id LIMIT %(limit)s
+
+-- replayable: how many frames of the quarantine a request names, and the moment at which it is made.
+SELECT count(DISTINCT (stream, stream_seq)) AS frames, clock_timestamp() AS now FROM quarantine
+WHERE replayed IS NULL AND stage = 'gateway' AND stream IN ('UPLINKS', 'HISTORY')
+  AND (%(since)s::timestamptz IS NULL OR at >= %(since)s)
+  AND (%(ids)s::bigint[] = '{}' OR quarantine_id = ANY(%(ids)s))
+  AND (%(external_id)s = '' OR external_id = %(external_id)s) AND (%(reason)s = '' OR reason = %(reason)s)
+
+-- quarantine_rows: the newest rows that fit, for the command line.
+SELECT quarantine_id, at, arrived, stage, reason, detail, subject, external_id, length(payload) AS size,
+  replayed, replayed_by, replay_of
+FROM quarantine
+WHERE (%(reason)s = '' OR reason = %(reason)s) AND (%(external_id)s = '' OR external_id = %(external_id)s)
+  AND (%(since)s::timestamptz IS NULL OR at >= %(since)s)
+ORDER BY quarantine_id DESC LIMIT %(limit)s
+
+-- quarantine_row: one row with its bytes.
+SELECT quarantine_id, at, arrived, stage, reason, detail, subject, external_id, stream, stream_seq,
+  replayed, replayed_by, replay_of, payload
+FROM quarantine WHERE quarantine_id = %s

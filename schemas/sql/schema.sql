@@ -111,8 +111,11 @@ CREATE TABLE quarantine (
   at timestamptz NOT NULL DEFAULT now(), stage text NOT NULL, reason text NOT NULL, detail text NOT NULL DEFAULT '',
   subject text NOT NULL DEFAULT '', external_id text NOT NULL DEFAULT '',
   stream text NOT NULL DEFAULT '', stream_seq bigint NOT NULL DEFAULT 0, payload bytea NOT NULL DEFAULT '',
+  -- When the frame first came (wall), when and by whom it was sent up again, the row whose replay failed again here.
+  arrived timestamptz, replayed timestamptz, replayed_by text NOT NULL DEFAULT '', replay_of bigint,
   UNIQUE (stream, stream_seq, reason, detail));
 CREATE INDEX quarantine_at ON quarantine (at DESC);
+CREATE INDEX quarantine_device ON quarantine (external_id, quarantine_id DESC);
 
 CREATE TABLE event (
   event_id uuid PRIMARY KEY, rule_id text NOT NULL, rule_version int NOT NULL,
