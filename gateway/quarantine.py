@@ -24,6 +24,8 @@ REASONS = {
     "too_many_values": "more than CITYNET_VALUES_PER_UPLINK values in one frame",
     "not_utf8": "the payload is not UTF-8 text",
     "not_json": "the payload is not JSON",
+    "not_protobuf": "neither JSON nor a protobuf message of ChirpStack",
+    "encrypted": "the payload is still encrypted: let the network server have the application key",
     "wrong_shape": "JSON, but not what the protocol describes",
     "wrong_status": "an answer other than acknowledged, rejected or failed",
     "wrong_type": "a value is neither a number nor true or false",

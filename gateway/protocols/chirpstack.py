@@ -1,8 +1,7 @@
-"""ChirpStack v4 MQTT integration, JSON: application/<app>/device/<eui>/event/<event>; downlinks on command/down."""
+"""ChirpStack v4 MQTT integration, JSON or protobuf: application/<app>/device/<eui>/event/<event>, command/down."""
 
 import uuid
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -10,6 +9,7 @@ from citynet.errors import BadInput
 from citynet.model import ReceiptKind
 from citynet.settings import Settings
 from gateway import lenient
+from gateway.chirpstack.events import Event, read
 from gateway.wire import (
     PROTOCOLS,
     Answer,
@@ -23,71 +23,20 @@ from gateway.wire import (
     subject_token,
 )
 
-
-class DeviceInfo(msgspec.Struct, rename="camel"):
-    """Who sent it."""
-
-    dev_eui: str = ""
-
-
-class Event(msgspec.Struct, rename="camel"):
-    """The fields that we read, of any event; proto3 JSON leaves out what is 0, false or empty."""
-
-    device_info: DeviceInfo = msgspec.field(default_factory=DeviceInfo)
-    time: str | None = None
-    dev_addr: str = ""
-    f_cnt: int = 0
-    f_port: int = 0
-    data: bytes = b""
-    object: msgspec.Raw | None = None
-    queue_item_id: str = ""
-    acknowledged: bool = False
-    gateway_id: str = ""
-    code: str = ""
-    description: str = ""
-    context: dict[str, str] = {}
-    battery_level: float | None = None
-    margin: float | None = None
-
-
-T = TypeVar("T")
-FAST = msgspec.json.Decoder(Event)
-NUMBERS = msgspec.json.Decoder(dict[str, float])
 # Codes of a log event that end a downlink.
-DROPPED: dict[str, ReceiptKind] = {"EXPIRED": "expired", "DOWNLINK_PAYLOAD_SIZE": "failed", "DOWNLINK_CODEC": "failed"}
-
-
-def _tried(work: Callable[[], T]) -> T:
-    try:
-        return work()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadInput("wrong_shape", str(error)) from error
-
-
-def _read(payload: bytes, limits: Settings) -> tuple[Event, Any]:
-    """The event and its object. What msgspec refuses as a whole, such as one NaN, is read the slow way."""
-    try:
-        event = FAST.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        document = lenient.parse(payload, limits.json_depth)
-        if not isinstance(document, dict):
-            raise BadInput("wrong_shape", "not an object") from None
-        decoded = document.pop("object", None)
-        return _tried(lambda: msgspec.convert(document, Event)), decoded
-    raw = bytes(event.object) if event.object is not None else b""
-    if not raw or raw == b"null":
-        return event, None
-    try:
-        plain = NUMBERS.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return event, lenient.parse(raw, limits.json_depth)
-    # One colon a key, as in native_mqtt: more of them may hide a key that occurs twice.
-    return event, plain if raw.count(b":") == len(plain) else lenient.parse(raw, limits.json_depth)
+DROPPED: dict[str | int, ReceiptKind] = {
+    "EXPIRED": "expired",
+    "DOWNLINK_PAYLOAD_SIZE": "failed",
+    "DOWNLINK_CODEC": "failed",
+    "F_CNT_DOWN": "failed",
+}
 
 
 def _up(event: Event, decoded: Any, limits: Settings) -> Parsed:
     if not event.f_port:
         return Parsed(counted="mac_only")
+    if event.join_server_context is not None:
+        raise BadInput("encrypted", "the join server keeps the key of this device")
     repeat = (event.dev_addr, event.f_cnt, event.data, event.f_port)
     time = moment_us(event.time)
     if decoded:
@@ -121,8 +70,15 @@ def _log(event: Event) -> Parsed:
 
 
 def _status(event: Event) -> Parsed:
-    told = {"batteryLevel": event.battery_level, "margin": event.margin}
-    return Parsed(samples=[Sample(moment_us(event.time), {k: v for k, v in told.items() if v is not None})])
+    # A battery level of 0 stands for outside power and for not known: LoRaWAN itself cannot report an empty one.
+    battery = {"batteryLevel": event.battery_level} if event.battery_level else {}
+    return Parsed(samples=[Sample(moment_us(event.time), {"margin": event.margin, **battery})])
+
+
+def _location(event: Event) -> Parsed:
+    if event.location is None:
+        return Parsed(counted="other_events")
+    return Parsed(samples=[Sample(moment_us(event.time), msgspec.structs.asdict(event.location))])
 
 
 class ChirpStack:
@@ -130,7 +86,7 @@ class ChirpStack:
 
     def parse(self, tokens: list[str], payload: bytes, limits: Settings) -> Parsed:
         """See Speaks. tokens end with application and event."""
-        event, decoded = _read(payload, limits)
+        event, decoded = read(tokens[-1], payload, limits.json_depth)
         told = event.device_info.dev_eui
         if told and told.lower() != device_id(tokens[2]).lower():
             raise BadInput("foreign_identity", f"the topic says {tokens[2]}, the event {told[:40]!r}")
@@ -145,6 +101,8 @@ class ChirpStack:
                 return _log(event)
             case "status":
                 return _status(event)
+            case "location":
+                return _location(event)
             case "join":
                 return Parsed(joined=True, counted="joins")
         return Parsed(counted="other_events")
