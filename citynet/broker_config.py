@@ -18,6 +18,19 @@ MQTT_MAPPINGS = {
         2,
     ),
 }
+# The Things Stack has one topic more or less for each event; what we publish ourselves, down.push and down.replace, is
+# in no mapping.
+THINGS_STACK_EVENTS = (
+    "up", "up.normalized", "join", "down.queued", "down.sent", "down.ack", "down.nack", "down.failed",
+    "down.invalidated", "location.solved", "service.data",
+)  # fmt: skip
+MQTT_MAPPINGS |= {
+    f"v3.*.devices.*.{event}": (
+        f"up.{{p}}.{{{{{{{{wildcard(2)}}}}}}}}.things_stack.{{{{{{{{wildcard(1)}}}}}}}}.{event}",
+        2,
+    )
+    for event in THINGS_STACK_EVENTS
+}
 JS = ["$JS.API.>", "$JS.ACK.>"]
 # User -> (may publish, may subscribe). Devices publish by MQTT only what a mapping stores.
 USERS: dict[str, tuple[list[str], list[str]]] = {
@@ -35,6 +48,8 @@ USERS: dict[str, tuple[list[str], list[str]]] = {
             "$MQTT.msgs.devices.*.down.>",
             "devices.*.down.>",
             "$MQTT.msgs.application.*.device.*.command.down",
+            "$MQTT.msgs.v3.*.devices.*.down.push",
+            "$MQTT.msgs.v3.*.devices.*.down.replace",
             *JS,
         ],
         ["_INBOX.>", "changes.>", "rpc.codec.>"],
@@ -57,7 +72,15 @@ USERS: dict[str, tuple[list[str], list[str]]] = {
         ["devices.*.up", "devices.*.event", "devices.*.ack", "devices.*.history"],
         ["devices.*.down", "devices.*.down.>", "$MQTT.sub.>"],
     ),
-    "lorawan": (["application.*.device.*.event.*"], ["application.*.device.*.command.down", "$MQTT.sub.>"]),
+    "lorawan": (
+        ["application.*.device.*.event.*", *(f"v3.*.devices.*.{event}" for event in THINGS_STACK_EVENTS)],
+        [
+            "application.*.device.*.command.down",
+            "v3.*.devices.*.down.push",
+            "v3.*.devices.*.down.replace",
+            "$MQTT.sub.>",
+        ],
+    ),
 }
 
 

@@ -81,7 +81,7 @@ class Profile(Strict):
 
     name: str
     class_: str = Field(alias="class")
-    protocol: Literal["native", "chirpstack"] = "native"
+    protocol: Literal["native", "chirpstack", "things_stack"] = "native"
     lateness_s: int = 60
     interval_s: int = 3600
     dedup_commands: bool = False

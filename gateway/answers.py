@@ -21,7 +21,7 @@ async def believed(db: Database, draft: Draft, stream: str) -> list[tuple[Frame,
         given_to = owner.get(answer.command_id)
         if given_to == device_id:
             right.append((frame, device_id, answer))
-        elif given_to is None and ".chirpstack." in frame.subject:
+        elif given_to is None and frame.subject.split(".")[3] != "native":
             draft.counters["foreign_answers"] += 1  # somebody else uses the same network server
         else:
             reason = "unknown_command" if given_to is None else "foreign_command"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from citynet.clock import Clock
 from citynet.model import READINGS_SCHEMA, Quality
 from citynet.settings import Settings
-from gateway.decoding import TIME_OF_ARRIVAL, Draft
+from gateway.decoding import RELATIVE_BELOW, TIME_OF_ARRIVAL, Draft
 from gateway.directory import Targets
 
 YEAR_2000_US, YEAR_2100_US = 946_684_800_000_000, 4_102_444_800_000_000
@@ -73,16 +73,16 @@ def check(draft: Draft, targets: Targets, clock: Clock, *, limits: Settings) -> 
     series, scale, low, high = targets.rows(np.array(draft.target, np.intp))
     with np.errstate(over="ignore", invalid="ignore"):
         value = np.array(draft.value, np.float64) * scale
-    absent = given == TIME_OF_ARRIVAL
-    impossible = ~absent & ((given < YEAR_2000_US) | (given >= YEAR_2100_US))
-    ahead = ~absent & (given > received + limits.future_limit_s * 1_000_000)
+    given = np.where(given < RELATIVE_BELOW, received + (given - TIME_OF_ARRIVAL), given)
+    impossible = (given < YEAR_2000_US) | (given >= YEAR_2100_US)
+    ahead = given > received + limits.future_limit_s * 1_000_000
     infinite = ~np.isfinite(value)
     outside = (value < low) | (value > high)
     quality = np.where(outside, Quality.OUT_OF_RANGE, 0) | np.where(ahead, Quality.CLOCK_DOUBTFUL, 0)
     rows = Readings(
         frame=frame,
         series=series.astype(np.int32),
-        time=np.where(absent | ahead, received, given),
+        time=np.where(ahead, received, given),
         received=received,
         value=value,
         quality=quality.astype(np.int16),

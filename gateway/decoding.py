@@ -18,7 +18,9 @@ from gateway.wire import Answer, Bad, Parsed, Radio, Sample, device_id, protocol
 
 log = structlog.get_logger()
 KEYS_NAMED = 20
-TIME_OF_ARRIVAL = -(2**63)
+# A time near it stands for a moment so many us after the arrival; no other time lies below RELATIVE_BELOW.
+TIME_OF_ARRIVAL = -(2**62)
+RELATIVE_BELOW = -(2**61)
 
 
 @dataclass
@@ -29,7 +31,7 @@ class Draft:
     # One entry a value.
     target: list[int] = field(default_factory=list)
     value: list[float] = field(default_factory=list)
-    # One entry a sample: its frame, its time in us (TIME_OF_ARRIVAL = none given), how many values it has.
+    # One entry a sample: its frame, its time in us (near TIME_OF_ARRIVAL = relative), how many values it has.
     frame: list[int] = field(default_factory=list)
     time: list[int] = field(default_factory=list)
     count: list[int] = field(default_factory=list)
@@ -96,6 +98,9 @@ class Decoder:
 
     def _take(self, at: At, parsed: Parsed) -> None:
         draft, identifier = at.draft, at.route.device.external_id
+        registered = at.route.device.attributes.get("application_id")
+        if parsed.application and registered not in (None, parsed.application):
+            raise BadInput("foreign_identity", f"registered in {registered}, came through {parsed.application}"[:200])
         if parsed.counted:
             draft.counters[parsed.counted] += 1
         if parsed.joined:
@@ -125,7 +130,7 @@ class Decoder:
                 count += 1
         if count:
             draft.frame.append(at.position)
-            draft.time.append(TIME_OF_ARRIVAL if sample.time is None else sample.time)
+            draft.time.append(TIME_OF_ARRIVAL + sample.after_us if sample.time is None else sample.time)
             draft.count.append(count)
         if waiting:
             self._note(at, "no_series", waiting)

@@ -51,17 +51,17 @@ def parse(payload: bytes, depth_max: int) -> object:
         raise BadInput("not_json", str(error)) from error
 
 
-def _number(value: object) -> float | str:
+def number(value: object) -> float | str:
     """The number, or why there is none."""
     if value is Mark.DUPLICATE:
         return "duplicate_key"
     if not isinstance(value, (bool, int, float)):
         return "wrong_type"
     try:
-        number = float(value)
+        found = float(value)
     except OverflowError:
         return "not_finite"
-    return number if math.isfinite(number) else "not_finite"
+    return found if math.isfinite(found) else "not_finite"
 
 
 def numbers(values: object) -> tuple[dict[str, float], list[Bad]]:
@@ -75,9 +75,9 @@ def numbers(values: object) -> tuple[dict[str, float], list[Bad]]:
         if isinstance(value, dict):
             todo += [(f"{key}.{inner}", below) for inner, below in value.items()]
             continue
-        number = _number(value)
-        if isinstance(number, float):
-            good[key] = number
+        found = number(value)
+        if isinstance(found, float):
+            good[key] = found
         elif value is not None:
-            bad.append(Bad(number, key, "" if value is Mark.DUPLICATE else repr(value)[:80]))
+            bad.append(Bad(found, key, "" if value is Mark.DUPLICATE else repr(value)[:80]))
     return good, bad

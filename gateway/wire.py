@@ -18,10 +18,11 @@ from gateway.devices import Codec
 
 
 class Sample(NamedTuple):
-    """Values of one moment; time in us since 1970, None = when the frame was received."""
+    """Values of one moment; time in us since 1970, None = after_us from when the frame was received (often 0)."""
 
     time: int | None
     values: Mapping[str, float]
+    after_us: int = 0
 
 
 class Bad(NamedTuple):
@@ -49,7 +50,10 @@ class Answer(NamedTuple):
 
 
 class Parsed(msgspec.Struct):
-    """All that one frame says. repeat is equal for copies of one radio frame; counted says why there is nothing."""
+    """All that one frame says. repeat is equal for copies of one radio frame; counted says why there is nothing.
+
+    application is the network server's application that the frame came through, empty = the device's own connection.
+    """
 
     samples: list[Sample] = []
     bad: list[Bad] = []
@@ -58,6 +62,7 @@ class Parsed(msgspec.Struct):
     repeat: tuple[object, ...] | None = None
     joined: bool = False
     counted: str = ""
+    application: str = ""
 
 
 class Order(NamedTuple):

@@ -1,4 +1,4 @@
-"""`citynet run bridge`: carries ChirpStack's topics between an outside MQTT broker and ours, both ways, at QoS 1.
+"""`citynet run bridge`: carries topics of LoRaWAN networks between an outside MQTT broker and ours, both ways.
 
 A message is acknowledged where it came from only when the other broker has acknowledged it."""
 
@@ -13,26 +13,28 @@ import paho.mqtt.client as paho
 import structlog
 from paho.mqtt.enums import CallbackAPIVersion
 
+from citynet.broker_config import THINGS_STACK_EVENTS
 from citynet.errors import ConfigError
 from citynet.part import Part
 from citynet.settings import Settings
 
 log = structlog.get_logger()
-UP = "application/+/device/+/event/+"
-DOWN = "application/+/device/+/command/down"
+# Asked for at QoS 1; The Things Stack speaks QoS 0 only and grants that.
+UP = ["application/+/device/+/event/+", *(f"v3/+/devices/+/{event.replace('.', '/')}" for event in THINGS_STACK_EVENTS)]
+DOWN = ["application/+/device/+/command/down", "v3/+/devices/+/down/push", "v3/+/devices/+/down/replace"]
 IN_FLIGHT = 200
 
 
 class Side:
     """A persistent session on one broker. Callbacks run in paho's thread, which reconnects by itself."""
 
-    def __init__(self, url: str, name: str, topic: str) -> None:
+    def __init__(self, url: str, name: str, topics: list[str]) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
             raise ConfigError(
                 f"CITYNET_BRIDGE_URL must look like mqtt://user:password@host:1883, not {parts.scheme}:.."
             )
-        self.name, self._topic = name, topic
+        self.name, self._topics = name, topics
         self.client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id="citynet-bridge", clean_session=False, manual_ack=True
         )
@@ -56,7 +58,8 @@ class Side:
             log.warning("broker refused the bridge", side=self.name, reason=str(reason))
         else:
             log.info("connected", side=self.name)
-            client.subscribe(self._topic, qos=1)
+            for topic in self._topics:  # one by one: a broker refuses those of another network
+                client.subscribe(topic, qos=1)
 
 
 class Carrier:

@@ -1,4 +1,4 @@
-"""Our own JSON over MQTT: devices/<id>/up, history, event and ack; orders come on devices/<id>/down/command."""
+"""Our own JSON and SenML over MQTT: devices/<id>/up, history, event, ack; orders on devices/<id>/down/command."""
 
 import uuid
 
@@ -7,8 +7,8 @@ import msgspec
 from citynet.errors import BadInput
 from citynet.model import ReceiptKind
 from citynet.settings import Settings
-from gateway import lenient
-from gateway.wire import PROTOCOLS, Answer, Bad, Downlink, Order, Parsed, Sample, moment_us, subject_token
+from gateway import lenient, senml
+from gateway.wire import PROTOCOLS, Answer, Bad, Downlink, Order, Parsed, Sample, device_id, moment_us, subject_token
 
 
 class Item(msgspec.Struct):
@@ -80,15 +80,21 @@ def _slow_sample(item: object, bad: list[Bad]) -> Sample:
     return Sample(moment_us(item.get("time")), good)
 
 
-def _telemetry(payload: bytes, limits: Settings) -> Parsed:
+def _moments(document: list[object] | list[Item]) -> Parsed:
     parsed = Parsed()
-    fast = _plain(payload)
-    document = fast if fast is not None else lenient.parse(payload, limits.json_depth)
-    for item in document if isinstance(document, list) else [document]:
+    for item in document:
         try:
             parsed.samples.append(_fast_sample(item) if isinstance(item, Item) else _slow_sample(item, parsed.bad))
         except BadInput as error:  # of an array only this moment is lost
             parsed.bad.append(Bad(error.reason, detail=error.detail))
+    return parsed
+
+
+def _telemetry(device: str, payload: bytes, limits: Settings) -> Parsed:
+    fast = _plain(payload)
+    document = fast if fast is not None else lenient.parse(payload, limits.json_depth)
+    items = document if isinstance(document, list) else [document]
+    parsed = senml.parse(items, device) if senml.is_pack(document) else _moments(items)
     if sum(len(sample.values) for sample in parsed.samples) + len(parsed.bad) > limits.values_per_uplink:
         raise BadInput("too_many_values", f"more than {limits.values_per_uplink}")
     return parsed
@@ -100,7 +106,7 @@ class Native:
     def parse(self, tokens: list[str], payload: bytes, limits: Settings) -> Parsed:
         """See Speaks."""
         if tokens[4] in ("up", "history") or b'"command_id"' not in payload:
-            return _telemetry(payload, limits)
+            return _telemetry(device_id(tokens[2]), payload, limits)
         try:
             response = RESPONSE.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -1,6 +1,7 @@
 """Every protocol and every device family: the same checks on each, so that a new file needs no test of its own."""
 
 import json
+import re
 import uuid
 from contextlib import suppress
 from datetime import timedelta
@@ -22,18 +23,25 @@ from gateway.decoding import Decoder
 from gateway.devices import codecs
 from gateway.quarantine import REASONS
 from gateway.wire import Order, device_id, protocols, subject_token
-from tests.support.gateway import BIN, LAMP, NOON, NOON_US, decoder, native
+from tests.support.gateway import BIN, LAMP, NOON, NOON_US, TTS_APPLICATION, TTS_BIN, decoder, native
 
 CLOCK = Clock(NOON, NOON)
 TOKENS = {
     "native": f"up.0.{LAMP}.native.up",
     "chirpstack": f"up.0.{BIN}.chirpstack.app.up",
+    "things_stack": f"up.0.{TTS_BIN}.things_stack.{TTS_APPLICATION}.up",
 }
+# Networks that carry bytes of LoRaWAN devices: a profile with a codec works over each.
+RADIO = {"chirpstack", "things_stack"}
 EXAMPLES: dict[str, bytes] = {
     "native": b'{"time": "2026-03-02T12:00:00Z", "values": {"level": 60, "power": 70.5}}',
     "chirpstack": b'{"deviceInfo": {"devEui": "0011223344556677"}, "time": "2026-03-02T12:00:00Z", "fCnt": 1,'
     b' "fPort": 10, "data": "ZQDZA2I=", "object": {"fill": 1.5, "more": {"tilt": 2}}}',
+    "things_stack": b'{"end_device_ids": {"device_id": "eui-70b3d57ed0061234", "dev_addr": "260B4321"},'
+    b' "uplink_message": {"received_at": "2026-03-02T12:00:00.5Z", "f_cnt": 1, "f_port": 10, "frm_payload": "ZQDZA2I=",'
+    b' "decoded_payload": {"fill": 1.5, "more": {"tilt": 2}}, "normalized_payload": [{"battery": 3.1}]}}',
 }
+SENML = b'[{"bn": "lamp-1:", "bt": 1772452800, "n": "level", "u": "/", "v": 60}, {"n": "power", "t": -5, "vb": true}]'
 NEIGHBOUR = native({"time": "2026-03-02T11:59:53Z", "values": {"energy": 42}}, seq=2)
 LIMITS = Settings()
 JSON = st.recursive(
@@ -41,9 +49,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-WORDS = st.sampled_from(
-    ["time", "values", "name", "value", "level", "object", "data", "fPort", "fCnt", "deviceInfo", "devEui", "fill"]
-)
+KEYS = set(re.findall(r'"(\w+)":', b"".join([*EXAMPLES.values(), SENML]).decode()))
+WORDS = st.sampled_from(sorted(KEYS | {"name", "value", "downlink_ack", "bv", "bs", "bver", "vs", "s", "x_"}))
 SHAPED = st.dictionaries(WORDS, JSON | st.dictionaries(WORDS, JSON, max_size=4), max_size=6)
 
 
@@ -86,6 +93,12 @@ def test_no_input_is_a_crash(name: str, data: st.DataObject) -> None:
     survives(name, body)
 
 
+@given(body=st.lists(SHAPED, max_size=5).map(encode) | mutated(SENML))
+@settings(max_examples=250, derandomize=True, deadline=None)
+def test_no_senml_pack_is_a_crash(body: bytes) -> None:
+    survives("native", body)
+
+
 @pytest.mark.parametrize("event", ["event", "ack", "txack", "log", "status", "join", "location", "?"])
 @pytest.mark.parametrize("name", sorted(TOKENS))
 @given(data=st.data())
@@ -112,7 +125,8 @@ def order(name: str, profile: str, action: str, args: dict[str, Any]) -> Order:
 
 @pytest.mark.parametrize("name", sorted(TOKENS))
 def test_a_command_goes_down_with_its_id(name: str) -> None:
-    profiles = [p for p in catalog().profiles.values() if p.protocol == name and p.command]
+    speak = RADIO if name in RADIO else {name}
+    profiles = [p for p in catalog().profiles.values() if p.protocol in speak and p.command]
     assert profiles
     given_ = order(name, profiles[0].name, "dim", {"level": 40})
     downlink = protocols()[name].encode_down(given_)

@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from citynet import embedded
+from citynet.broker_config import THINGS_STACK_EVENTS
 from citynet.bus import GATEWAY_UPLINKS, NatsBus
 from citynet.errors import ConfigError
 from citynet.part import Part, close_part
@@ -19,7 +20,7 @@ from citynet.settings import Settings
 from gateway.protocols import mqtt_bridge
 from gateway.qos0 import partition
 from tests.conftest import make_part
-from tests.support.gateway import APPLICATION, BIN, Mqtt, until
+from tests.support.gateway import APPLICATION, BIN, TTS_APPLICATION, TTS_BIN, Mqtt, until
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 TOPIC = f"application/{APPLICATION}/device/{BIN}"
@@ -101,6 +102,26 @@ async def test_up_and_down(bridged: Settings, admin_bus: NatsBus, field: Mqtt) -
         await until(lambda: part.counters["carried_down"] == 1)
         assert field.received() == (f"{TOPIC}/command/down", {"id": 7})
     assert await up_numbers(admin_bus) == list(range(200))
+
+
+@needs_mosquitto
+async def test_the_things_stack_both_ways(bridged: Settings, admin_bus: NatsBus, field: Mqtt) -> None:
+    place = f"v3/{TTS_APPLICATION}/devices/{TTS_BIN}"
+    async with bridging(bridged) as part:
+        await until(lambda: part.gauges.get("connected_outside") == part.gauges.get("connected_inside") == 1)
+        field.subscribe(f"{place}/down/push")
+        for event in THINGS_STACK_EVENTS:
+            field.publish(f"{place}/{event.replace('.', '/')}", event.encode(), qos=0)
+        await until(lambda: part.counters["carried_up"] == len(THINGS_STACK_EVENTS))
+        headers = {"Nmqtt-Pub": "1"}
+        await admin_bus.publish(
+            f"$MQTT.msgs.{place.replace('/', '.')}.down.push", b'{"downlinks": []}', headers=headers
+        )
+        assert field.received() == (f"{place}/down/push", {"downlinks": []})
+        await until(lambda: part.counters["carried_down"] == 1)
+    frames = await (await admin_bus.puller(GATEWAY_UPLINKS[partition(TTS_BIN)])).fetch(100, 0.2)
+    found = {frame.subject.split(".", 2)[2]: frame.data.decode() for frame in frames}
+    assert found == {f"{TTS_BIN}.things_stack.{TTS_APPLICATION}.{event}": event for event in THINGS_STACK_EVENTS}
 
 
 @needs_mosquitto

@@ -15,7 +15,19 @@ from citynet.model import Command, Quarantined, Receipt
 from citynet.settings import Settings
 from gateway.devices import codecs
 from tests.support import gateway as field
-from tests.support.gateway import APPLICATION, DEVICES, LAMP, LORA_LAMP, collect, mqtt, running, until
+from tests.support.gateway import (
+    APPLICATION,
+    DEVICES,
+    LAMP,
+    LORA_LAMP,
+    TTS_APPLICATION,
+    TTS_LAMP,
+    attributes,
+    collect,
+    mqtt,
+    running,
+    until,
+)
 
 TOPIC = f"application/{APPLICATION}/device/{LORA_LAMP}"
 
@@ -44,7 +56,7 @@ async def ask(database: Database, device: str, **fields: Any) -> Command:
         "action": "dim",
         "args": {"level": 40.0},
         "deadline": wall_clock().now() + timedelta(seconds=60),
-        "attributes": {"application_id": APPLICATION},
+        "attributes": attributes(device),
     }
     command = Command(**{**given, **fields})
     async with database.transaction("person:test") as conn:
@@ -107,6 +119,27 @@ async def test_a_chirpstack_command_and_its_events(city: Settings, admin_bus: Na
         found = await receipts(admin_bus, 4)
         await until(lambda: part.counters["foreign_answers"] == 1)
     assert found == [("intent", ""), ("sent", ""), ("radiated", "gw-1"), ("acknowledged", "")]
+
+
+async def test_a_things_stack_command_and_its_events(city: Settings, admin_bus: NatsBus, planted: Database) -> None:
+    command = await ask(planted, TTS_LAMP)
+    place = f"v3/{TTS_APPLICATION}/devices/{TTS_LAMP}"
+    async with running(city) as part:
+        with mqtt(city, "lorawan") as network:
+            network.subscribe("v3/+/devices/+/down/push")
+            await give(admin_bus, command)
+            await until(lambda: part.counters["commands_sent"] == 1)
+            topic, body = network.received()
+            assert topic == f"{place}/down/push"
+            downlink = body["downlinks"][0]
+            assert (downlink["f_port"], downlink["confirmed"], downlink["priority"]) == (21, True, "NORMAL")
+            told = {"end_device_ids": {"device_id": TTS_LAMP}}
+            for event in ("queued", "sent", "ack"):
+                network.publish(f"{place}/down/{event}", {**told, f"downlink_{event}": downlink})
+            network.publish(f"{place}/down/nack", {**told, "downlink_nack": {**downlink, "correlation_ids": ["as:1"]}})
+        found = await receipts(admin_bus, 5)
+        await until(lambda: part.counters["foreign_answers"] == 1)
+    assert [kind for kind, _ in found] == ["intent", "sent", "queued", "radiated", "acknowledged"]
 
 
 async def test_a_device_that_is_off_gets_it_when_it_comes_back(

@@ -21,7 +21,19 @@ from gateway.uplink import Lane
 from situation_center import registry_write
 from tests.conftest import make_part
 from tests.support import gateway as field
-from tests.support.gateway import APPLICATION, BIN, LAMP, collect, mqtt, rows, running, series_of, until
+from tests.support.gateway import (
+    APPLICATION,
+    BIN,
+    LAMP,
+    TTS_APPLICATION,
+    TTS_BIN,
+    collect,
+    mqtt,
+    rows,
+    running,
+    series_of,
+    until,
+)
 
 
 @pytest.fixture
@@ -58,6 +70,29 @@ async def test_native_and_chirpstack_become_readings(city: Settings, admin_bus: 
         ]
     )
     assert {frame.subject for frame in frames} == {f"readings.live.{partition(d)}" for d in (LAMP, BIN)}
+
+
+async def test_senml_and_the_things_stack_become_readings(
+    city: Settings, admin_bus: NatsBus, planted: Database
+) -> None:
+    lamp, bin_ = await series_of(planted, LAMP), await series_of(planted, TTS_BIN)
+    async with running(city):
+        with mqtt(city, "fleet") as device, mqtt(city, "lorawan") as network:
+            pack = [{"bn": f"{LAMP}:", "n": "level", "u": "%", "v": 60}, {"n": "power", "u": "W", "v": 70.5}]
+            device.publish(f"devices/{LAMP}/up", pack)
+            uplink = {"f_port": 10, "frm_payload": "ZQDZA2I="}
+            network.publish(f"v3/{TTS_APPLICATION}/devices/{TTS_BIN}/up", {"uplink_message": uplink})
+        frames = await collect(admin_bus, INGEST_LIVE, 6, weight=rows)
+    assert sorted(pairs(frames)) == sorted(
+        [
+            (lamp["lamp_level"], 60.0),
+            (lamp["lamp_power"], 70.5),
+            (bin_["bin_fill"], 50.5),
+            (bin_["bin_temperature"], 21.7),
+            (bin_["bin_tilt"], 3.0),
+            (bin_["battery_level"], 98.0),
+        ]
+    )
 
 
 async def test_history_old_frames_and_quality_of_service_0(

@@ -1,4 +1,4 @@
-"""What the tests of the gateway share: a small city of four devices, frames, an MQTT client, a running gateway."""
+"""What the tests of the gateway share: a small city of six devices, frames, an MQTT client, a running gateway."""
 
 import asyncio
 import queue
@@ -29,17 +29,27 @@ LIMITS = Settings()
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NOON_US = round(NOON.timestamp() * 1e6)
 LAMP, BIN, LORA_LAMP, METER = "lamp-1", "0011223344556677", "0011223344556688", "0011223344556699"
+TTS_BIN, TTS_LAMP, TTS_APPLICATION = "eui-70b3d57ed0061234", "lamp-70b3d57e", "city-bins@ttn"
 APPLICATION = "6f2b1c0e-0d0a-4c55-9d57-3f5a8c3b7e10"
 DEVICES = {
     LAMP: ("native", "lamp", "lamp"),
     BIN: ("chirpstack", "bin-lora", "bin"),
     LORA_LAMP: ("chirpstack", "lamp-lora", "lamp"),
     METER: ("chirpstack", "heat-registers-lora", "heat_meter"),
+    TTS_BIN: ("things_stack", "bin-lora", "bin"),
+    TTS_LAMP: ("things_stack", "lamp-lora", "lamp"),
 }
 
 
+def attributes(external_id: str) -> dict[str, str]:
+    """Of a device: the application of its network server."""
+    network = {"chirpstack": APPLICATION, "things_stack": TTS_APPLICATION}
+    protocol = DEVICES[external_id][0]
+    return {"application_id": network[protocol]} if protocol in network else {}
+
+
 def proposals() -> list[Proposal]:
-    """The four devices, each at a point of its own."""
+    """The devices, each at a point of its own."""
     return [
         Proposal(
             key=f"{class_}/{name}",
@@ -48,9 +58,7 @@ def proposals() -> list[Proposal]:
             name_en=name,
             lon=37.77,
             lat=44.72,
-            device=DeviceSpec(
-                external_id=name, protocol=protocol, profile=profile, attributes={"application_id": APPLICATION}
-            ),
+            device=DeviceSpec(external_id=name, protocol=protocol, profile=profile, attributes=attributes(name)),
         )
         for name, (protocol, profile, class_) in DEVICES.items()
     ]
@@ -74,12 +82,12 @@ async def series_of(database: Database, external_id: str) -> dict[str, int]:
 
 @cache
 def small_registry() -> Registry:
-    """The four devices without a database: point = 10 x number, series count from 1."""
+    """The devices without a database: point = 10 x number, series count from 1."""
     profiles = {name: (1, profile) for name, profile in catalog().profiles.items()}
     devices: dict[str, Device] = {}
     by_point: dict[tuple[int, str, str], int] = {}
     for number, (name, (protocol, profile, _)) in enumerate(DEVICES.items(), 1):
-        devices[name] = Device(number, name, protocol, profile, number * 10, {})
+        devices[name] = Device(number, name, protocol, profile, number * 10, dict(attributes(name)))
         for mapping in profiles[profile][1].map.values():
             by_point[number * 10, mapping.quantity, mapping.channel] = len(by_point) + 1
     series = {n: Series(n, point, quantity, channel, "") for (point, quantity, channel), n in by_point.items()}
@@ -102,6 +110,12 @@ def chirpstack(data: bytes | dict[str, Any], *, device: str = BIN, seq: int = 1,
     """A ChirpStack event that arrived at noon."""
     body = data if isinstance(data, bytes) else msgspec.json.encode(data)
     return Frame(f"up.0.{device}.chirpstack.{APPLICATION}.{event}", body, seq, NOON_US * 1000)
+
+
+def things_stack(data: bytes | dict[str, Any], *, device: str = TTS_BIN, seq: int = 1, event: str = "up") -> Frame:
+    """A message of The Things Stack that arrived at noon; event as the topic ends, with dots."""
+    body = data if isinstance(data, bytes) else msgspec.json.encode(data)
+    return Frame(f"up.0.{device}.things_stack.{TTS_APPLICATION}.{event}", body, seq, NOON_US * 1000)
 
 
 class Mqtt:
