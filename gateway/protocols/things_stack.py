@@ -195,7 +195,7 @@ def _uplink(message: Message, uplink: Uplink, free: dict[str, Any]) -> Parsed:
     return parsed
 
 
-def _add(parsed: Parsed, time: int | None, values: object, prefix: str = "") -> None:
+def _add(parsed: Parsed, time: int | None, values: object, *, prefix: str = "") -> None:
     good, bad = lenient.numbers(values)
     if prefix:
         good = {prefix + key: value for key, value in good.items()}
@@ -212,7 +212,7 @@ def _normalized(parsed: Parsed, time: int | None, told: Any) -> None:
         try:
             if isinstance(one, dict) and "time" in one:
                 own = moment_us(one.pop("time"))
-            _add(parsed, own, one, NORMALIZED)
+            _add(parsed, own, one, prefix=NORMALIZED)
         except BadInput as error:  # this measurement only
             parsed.bad.append(Bad(error.reason, detail=error.detail))
 
@@ -243,9 +243,9 @@ def _event(message: Message, free: dict[str, Any]) -> Parsed:
         time = moment_us(message.uplink_normalized.received_at) or time
         _normalized(parsed, time, free.get("normalized_payload"))
     elif message.location_solved is not None:
-        _add(parsed, time, msgspec.to_builtins(message.location_solved.location), "location.")
+        _add(parsed, time, msgspec.to_builtins(message.location_solved.location), prefix="location.")
     elif message.service_data is not None:
-        _add(parsed, time, free.get("data") or {}, f"{message.service_data.service}.")
+        _add(parsed, time, free.get("data") or {}, prefix=f"{message.service_data.service}.")
     return parsed
 
 
