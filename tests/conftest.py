@@ -1,12 +1,16 @@
-"""Fixtures of all tests: real PostgreSQL and NATS on free ports, one database clone and one broker a test."""
+"""Fixtures of all tests: real PostgreSQL and NATS on free ports, one database clone and one broker a test.
+
+With CITYNET_DATABASE_URL of the superuser `postgres` of a server with TimescaleDB they run there (decision 0003)."""
 
 import asyncio
+import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -17,7 +21,9 @@ from citynet import bus, db, embedded, migrate
 from citynet.part import Part
 from citynet.settings import Settings
 
-TEMPLATE = "citynet_template"
+# Taken out of the environment: cities that a test starts as a whole bring their own server.
+OUTSIDE = os.environ.pop("CITYNET_DATABASE_URL", "")
+TEMPLATE = f"citynet_template_{os.getpid()}"
 hypothesis_settings.register_profile("default", deadline=None, max_examples=50, print_blob=True)
 hypothesis_settings.register_profile("fuzz", deadline=None, max_examples=20_000, print_blob=True)
 
@@ -34,24 +40,69 @@ def server_home() -> Iterator[Path]:
     shutil.rmtree(home, ignore_errors=True)
 
 
+class Outside(embedded.Postgres):
+    """A server that somebody else runs: no process of ours."""
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        super().__init__(settings)
+        self.url = url
+
+    @property
+    def admin_url(self) -> str:
+        """URL of the superuser, as it was given."""
+        return self.url
+
+
+def outside_server(home: Path) -> Outside:
+    """The server of CITYNET_DATABASE_URL. Its roles serve every worker of pytest, so their passwords are alike."""
+    url = urlsplit(OUTSIDE)
+    (home / "secrets").mkdir(exist_ok=True)
+    for role in (*db.ROLES, "owner"):
+        (home / "secrets" / f"db_{role}").write_text(hashlib.sha256(f"{OUTSIDE} {role}".encode()).hexdigest())
+    (home / "secrets" / "db_admin").write_text(url.password or "")
+    address = f"postgresql://{url.hostname}:{url.port or 5432}/postgres"
+    return Outside(Settings(home=home, database_url=address, postgres_port=url.port or 5432), OUTSIDE)
+
+
+def bundled_server(home: Path) -> embedded.Postgres:
+    """A server of our own; fsync off: these tests kill no machine."""
+    server = embedded.Postgres(Settings(home=home, postgres_port=embedded.free_port()))
+    server.start(options={"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"})
+    return server
+
+
 @pytest.fixture(scope="session")
 def postgres(server_home: Path) -> Iterator[embedded.Postgres]:
-    """One PostgreSQL for the session with the template database; fsync off: these tests kill no machine."""
-    settings = Settings(home=server_home, postgres_port=embedded.free_port())
-    server = embedded.Postgres(settings)
-    server.start(options={"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"})
+    """One PostgreSQL for the session with the template database."""
+    server = outside_server(server_home) if OUTSIDE else bundled_server(server_home)
     with psycopg.connect(server.admin_url, autocommit=True) as admin:
-        migrate.create_roles(admin, settings)
+        admin.execute("SELECT pg_advisory_lock(72757)")  # another worker of pytest may be at the same roles
+        migrate.create_roles(admin, server.settings)
         migrate.create_database(admin, TEMPLATE)
-    migrate.migrate(database_url(server, TEMPLATE))
+        migrate.migrate(database_url(server, TEMPLATE))
+        seal(admin, TEMPLATE)
     yield server
+    with psycopg.connect(server.admin_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(TEMPLATE)))
     server.stop()
+
+
+def seal(admin: psycopg.Connection, name: str) -> None:
+    """Nobody may connect any more, the scheduler of TimescaleDB included: a database in use cannot be cloned."""
+    admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+    while admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]).fetchone():
+        continue
+
+
+def address(server: embedded.Postgres, name: str) -> str:
+    """URL of a database of the test server without a user."""
+    host = urlsplit(server.admin_url).hostname
+    return f"postgresql://{host}:{server.settings.postgres_port}/{name}"
 
 
 def database_url(server: embedded.Postgres, name: str) -> str:
     """URL of a database of the test server as owner."""
-    base = f"postgresql://127.0.0.1:{server.settings.postgres_port}/{name}"
-    return db.dsn(server.settings.model_copy(update={"database_url": base}), "owner")
+    return db.dsn(server.settings.model_copy(update={"database_url": address(server, name)}), "owner")
 
 
 @pytest.fixture
@@ -64,7 +115,7 @@ def city(postgres: embedded.Postgres, tmp_path: Path, request: pytest.FixtureReq
     shutil.copytree(postgres.settings.home / "secrets", tmp_path / "secrets")
     yield Settings(
         home=tmp_path,
-        database_url=f"postgresql://127.0.0.1:{postgres.settings.postgres_port}/{name}",
+        database_url=address(postgres, name),
         nats_port=embedded.free_port(),
         mqtt_port=embedded.free_port(),
         web_port=embedded.free_port(),

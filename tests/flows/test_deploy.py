@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from citynet import db, deploy, embedded
 from citynet.settings import Settings, load
+from tests.conftest import address
 
 RUNNER = CliRunner()
 
@@ -21,7 +22,7 @@ def outside(city: Settings, postgres: embedded.Postgres, monkeypatch: pytest.Mon
     """Settings of a city whose database does not exist yet, given by the environment alone."""
     name = "deployed"
     monkeypatch.setenv("CITYNET_HOME", str(city.home))
-    monkeypatch.setenv("CITYNET_DATABASE_URL", f"postgresql://127.0.0.1:{postgres.settings.postgres_port}/{name}")
+    monkeypatch.setenv("CITYNET_DATABASE_URL", address(postgres, name))
     monkeypatch.setenv("CITYNET_NATS_PORT", str(city.nats_port))
     monkeypatch.setenv("CITYNET_MQTT_PORT", str(city.mqtt_port))
     monkeypatch.setenv("CITYNET_HEARTBEAT", str(city.home / "heartbeat"))

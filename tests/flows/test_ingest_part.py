@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import msgspec
 import psycopg
+import pytest
 from psycopg import sql
 
 from citynet import bus, db, embedded
@@ -113,6 +114,8 @@ async def test_two_workers_share_the_streams(city: Settings, admin_bus: NatsBus,
 async def test_a_database_that_goes_away_costs_nothing(
     city: Settings, admin_bus: NatsBus, center_db: Database, postgres: embedded.Postgres
 ) -> None:
+    if not postgres.process:
+        pytest.skip("the server of CITYNET_DATABASE_URL is not ours to kill")
     with psycopg.connect(db.dsn(city, "owner"), autocommit=True) as owner:
         # The test server forgets its last commits in a crash; this city is told to keep them.
         name = sql.Identifier(city.database_url.rpartition("/")[2])
@@ -123,7 +126,6 @@ async def test_a_database_that_goes_away_costs_nothing(
             await admin_bus.publish("events.r", msgspec.json.encode(event(series)))
             if series == 20:
                 await wait_rows(center_db, "reading", 20 * 96)
-                assert postgres.process
                 postgres.process.kill()
                 postgres.process.wait()
             if series == 40:
