@@ -1,4 +1,4 @@
-"""One hub per web process: live.> and stats.> of the bus, fanned out to screens through bounded queues."""
+"""One hub per web process: live.>, stats.> and registry changes of the bus, fanned out through bounded queues."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -13,9 +13,10 @@ QUEUE_MAX = 256
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """kind is newest, condition, incident, command, receipt, quarantine, part, stats or resync (read all again).
+    """kind is newest, condition, incident, command, receipt, quarantine, part, stats, registry or resync (read again).
 
-    data is the encoded body: citynet.model.LiveNewest (MessagePack) for newest, PartStats for stats, LiveChanged else.
+    data is the encoded body: LiveNewest (MessagePack) for newest, PartStats for stats, nothing for registry and
+    resync, LiveChanged else (citynet.model).
     """
 
     kind: str
@@ -66,6 +67,7 @@ class Hub:
         """Begin to listen on the bus."""
         await self.bus.subscribe("live.>", self._live)
         await self.bus.subscribe("stats.>", self._stats)
+        await self.bus.subscribe("changes.registry.>", self._registry)
         return self
 
     def subscribe(self, *kinds: str) -> Subscription:
@@ -80,6 +82,9 @@ class Hub:
 
     async def _live(self, message: Incoming) -> None:
         self._offer(Push(message.subject.removeprefix("live."), message.data))
+
+    async def _registry(self, _: Incoming) -> None:
+        self._offer(Push("registry", b""))
 
     async def _stats(self, message: Incoming) -> None:
         try:

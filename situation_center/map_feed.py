@@ -1,6 +1,6 @@
 """What the live map shows, once per web process: states and heat values of all objects as columns, cut for each viewer.
 
-Follows live.newest and live.condition of the hub and reads everything again every 30 s. Served by map_routes.py.
+Follows values, conditions and the registry by the hub and reads everything again every 30 s. Served by map_routes.py.
 """
 
 import asyncio
@@ -32,6 +32,8 @@ log = structlog.get_logger()
 SQL = named_sql(Path(__file__).with_name("map.sql"))
 READ_S = 30.0
 RETRY_S = 2.0
+# A registration of thousands announces itself many times: so often at most everything is read for it.
+REGISTRY_S = 1.0
 # What happens within this time makes one frame.
 GATHER_S = 0.2
 # Older than this and the feed falls silent: a map must not look alive when nobody keeps it.
@@ -183,7 +185,7 @@ class MapFeed:
 
     async def run(self) -> None:
         """Subscribe first, read second, then follow; for ever."""
-        subscription = self.hub.subscribe("newest", "condition", "resync")
+        subscription = self.hub.subscribe("newest", "condition", "registry", "resync")
         try:
             while True:
                 await self._round(subscription)
@@ -191,15 +193,19 @@ class MapFeed:
             self.hub.unsubscribe(subscription)
 
     async def _round(self, subscription: Subscription) -> None:
-        """Read everything, then follow until it is time to read again or a push was missed."""
+        """Read everything, then follow until it is time to read again, a push was missed or the registry changed."""
         try:
             await self.read()
-            end = time.monotonic() + READ_S
+            began = time.monotonic()
+            end = began + READ_S
             while (wait_s := end - time.monotonic()) > 0:
                 pushes = await gather(subscription, wait_s)
-                if any(push.kind == "resync" for push in pushes):
+                kinds = {push.kind for push in pushes}
+                if "resync" in kinds:
                     return
-                await self.take(pushes)
+                if "registry" in kinds:
+                    end = min(end, began + REGISTRY_S)
+                await self.take([push for push in pushes if push.kind != "registry"])
         except (*FAILURES, msgspec.MsgspecError, ValueError) as error:
             log.warning("map waits", error=str(error))
             await asyncio.sleep(RETRY_S)

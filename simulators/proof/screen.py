@@ -29,6 +29,7 @@ class Screen:
     """When each value of QUANTITY reached the browser: object id -> (value, wall ns)."""
 
     shown: dict[int, list[tuple[float, int]]] = field(default_factory=lambda: defaultdict(list))
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
     _objects: NDArray[np.uint32] = field(default_factory=lambda: np.array([], np.uint32))
 
     async def follow(self, url: str, link: Callable[[], str]) -> None:
@@ -51,6 +52,7 @@ class Screen:
         value = np.frombuffer(frame, "<f4", n, offset=len(frame) - 4 * n)
         if kind == SNAPSHOT:
             self._objects = index.copy()
+            self.opened.set()
         objects = index if kind == SNAPSHOT else self._objects[index]
         for object_id, shown in zip(objects.tolist(), value.tolist(), strict=True):
             self.shown[object_id].append((shown, now))

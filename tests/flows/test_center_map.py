@@ -16,14 +16,15 @@ from starlette.applications import Starlette
 
 from citynet import embedded
 from citynet.access import Actor
-from citynet.model import LiveChanged, LiveNewest
+from citynet.catalog import catalog
+from citynet.model import LiveChanged, LiveNewest, ProposalRequest
 from citynet.settings import Settings
-from situation_center import accounts, auth, desk, map_feed, map_routes
+from situation_center import accounts, auth, desk, map_feed, map_routes, outbox, registry_write
 from situation_center.gate import Gate
 from situation_center.live import Hub, Push
 from situation_center.map_feed import MapFeed
 from situation_center.map_heat import interpolate
-from tests.flows.center import Town, live_center, person, quiet_center, town_of
+from tests.flows.center import Town, live_center, person, place, quiet_center, town_of
 
 PASSWORD = "twelve different letters"
 
@@ -264,6 +265,27 @@ async def test_the_socket_follows_the_city_until_the_session_ends(
         while (message := await asyncio.wait_for(out.get(), 10))["type"] == "websocket.send":
             pass
         assert (message["type"], message["code"]) == ("websocket.close", 4001)
+        await asyncio.wait_for(task, 5)
+
+
+async def test_a_new_object_appears_before_everything_is_read_again(
+    city: Settings, broker: embedded.Nats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(map_feed, "READ_S", 3600.0)
+    async with web(city) as (town, token, gate):
+        ours = {"host": "city.test", "origin": "http://city.test", "cookie": f"{auth.cookie_name(city)}={token}"}
+        out, into, task = await _socket(gate, ours)
+        await _next(out, "accept")
+        await into.put({"type": "websocket.receive", "text": json.dumps({"ask": "snapshot", "heat": None})})
+        before = len(decoded((await _next(out, "send"))["bytes"]).columns[0])
+        station = place("air/9", "air_station", at=(37.77, 44.74), profile="air-station", service="air")
+        await registry_write.apply(town.center, ProposalRequest("test", [station]), catalog())
+        await outbox.publish(town.center)
+        async with asyncio.timeout(15):
+            while len((frame := decoded((await _next(out, "send"))["bytes"])).columns[0]) <= before:
+                pass
+        assert frame.kind == 1
+        await into.put({"type": "websocket.disconnect", "code": 1001})
         await asyncio.wait_for(task, 5)
 
 
