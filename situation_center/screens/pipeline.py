@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import dash_ag_grid as dag
-from dash import Input, Output, callback, html, no_update
+from dash import ALL, Input, Output, callback, ctx, html, no_update
 
 from citynet import access
 from citynet.access import Actor
-from situation_center import views
+from situation_center import quarantine, views
 from situation_center.desk import desk, viewer
 from situation_center.screens import register
+from situation_center.screens.parts import actions
 from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
 from situation_center.screens.parts.marks import empty, panel
@@ -138,13 +139,15 @@ def _rows(rows: list[QuarantineRow], language: str) -> list[dict[str, Any]]:
             "detail": row["detail"],
             "subject": row["subject"],
             "size": row["size"],
+            "again": date_time(language, row["replayed"], zone) if row["replayed"] else "",
+            "replayable": row["replayable"],
         }
         for row in rows
     ]
 
 
 def _grid(rows: list[QuarantineRow], language: str) -> dag.AgGrid:
-    widths = {"at": 120, "stage": 90, "reason": 170, "device": 130, "detail": 220, "size": 80}
+    widths = {"at": 120, "stage": 90, "reason": 170, "device": 130, "detail": 220, "size": 80, "again": 120}
     columns = [
         {"field": name, "headerName": say(language, f"pipeline.{name}"), "width": width}
         for name, width in widths.items()
@@ -194,7 +197,34 @@ async def _bytes(rows: list[dict[str, Any]] | None) -> Any:
     facts = [cell for n in names for cell in (html.Dt(say(language, f"pipeline.{n}")), html.Dd(row[n] or "—"))]
     size = [html.Dt(say(language, "pipeline.size")), html.Dd(count(language, "byte", row["size"]))]
     text = html.Pre(hex_lines(data), className="hex", tabIndex=0)
-    return [html.Div(html.Dl([*facts, *size], className="passport"), className="pad"), text]
+    return [html.Div([html.Dl([*facts, *size], className="passport"), *_buttons(row, who)], className="pad"), text]
+
+
+def _buttons(row: Mapping[str, Any], who: Actor) -> list[Any]:
+    """Send this frame, or all of its device, up again."""
+    if not row["replayable"] or not access.allowed(who, "quarantine.replay"):
+        return []
+    names = {"row": row["id"]} | ({"device": row["device"]} if row["device"] else {})
+    return [
+        html.Button(say(who.language, f"pipeline.replay_{kind}"), id={"replay": f"{kind}/{what}"}, n_clicks=0)
+        for kind, what in names.items()
+    ]
+
+
+@callback(Output("toast", "data", allow_duplicate=True), Input({"replay": ALL}, "n_clicks"), prevent_initial_call=True)
+async def _replay(clicks: list[int | None]) -> Any:
+    if not any(clicks) or not ctx.triggered_id:
+        return no_update
+    who = viewer()
+    kind, _, what = ctx.triggered_id["replay"].partition("/")
+    try:
+        if kind == "device":
+            frames = await quarantine.replay_by_person(desk().db, who, external_id=what)
+        else:
+            frames = await quarantine.replay_by_person(desk().db, who, ids=[int(what)])
+    except (*REFUSALS, *FAILURES) as error:
+        return actions.refused(error, who.language)
+    return actions.toast(say(who.language, "pipeline.replay_asked", n=integer(who.language, frames)))
 
 
 @callback(

@@ -310,7 +310,10 @@ class PartRow(TypedDict):
 
 
 class QuarantineRow(TypedDict):
-    """A refused frame or row; payload is shown as text, at most 2,000 characters."""
+    """A refused frame or row; payload is shown as text, at most 2,000 characters.
+
+    replayed: when the frame was sent up again; replay_of: the row whose replay failed again here.
+    """
 
     quarantine_id: int
     at: datetime
@@ -321,6 +324,9 @@ class QuarantineRow(TypedDict):
     external_id: str
     size: int
     payload: str
+    replayed: datetime | None
+    replay_of: int | None
+    replayable: bool
 
 
 class Pipeline(TypedDict):

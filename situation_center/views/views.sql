@@ -150,7 +150,8 @@ SELECT object_id, signal, severity FROM condition WHERE state = 'active'
 
 -- quarantine: the newest refused frames and rows.
 SELECT quarantine_id, at, stage, reason, detail, subject, external_id, length(payload) AS size,
-  substring(payload FOR 2000) AS payload
+  substring(payload FOR 2000) AS payload, replayed, replay_of,
+  replayed IS NULL AND stage = 'gateway' AND stream IN ('UPLINKS', 'HISTORY') AS replayable
 FROM quarantine ORDER BY quarantine_id DESC LIMIT %(limit)s
 
 -- quarantined: one refused frame with its bytes.

@@ -147,6 +147,7 @@ async def test_rights_are_asked(client: Client) -> None:
     key = await client.key(await person(client.town.center, "ivan", "operator"))
     async with client.http(key) as http:
         assert (await http.get("/quarantine")).status_code == 403
+        assert (await http.post("/quarantine/replay", json={"ids": [1]})).status_code == 403
         assert (await http.get("/webhooks")).status_code == 403
         assert (await http.get("/pipeline")).json()["quarantine"] == []
         assert (await http.get("/me")).json()["role"] == "operator"
@@ -158,6 +159,9 @@ async def test_rights_are_asked(client: Client) -> None:
     root = await client.key(await person(client.town.center, "root", "administrator"))
     async with client.http(root) as http:
         assert (await http.post("/webhooks", json={"url": "https://127.0.0.1/"})).status_code == 422
+        assert (await http.post("/quarantine/replay", json={})).status_code == 422
+        asked = await http.post("/quarantine/replay", json={"external_id": "lamp-1"})
+        assert (asked.status_code, asked.json()) == (202, {"frames": 0})
         assert (await http.get("/webhooks")).json() == []
         assert (await http.delete("/webhooks/1")).status_code == 404
 
