@@ -52,7 +52,7 @@ USERS: dict[str, tuple[list[str], list[str]]] = {
             "$MQTT.msgs.v3.*.devices.*.down.replace",
             *JS,
         ],
-        ["_INBOX.>", "changes.>", "rpc.codec.>"],
+        ["_INBOX.>", "changes.>", "rpc.codec.>", "rpc.uplinks.>"],
     ),
     # Of up and hist only what the quarantine sends again.
     "ingest": (

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -12,7 +13,7 @@ import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, DiscardPolicy, RetentionPolicy, StreamConfig
 from nats.js.client import JetStreamContext
 
 from citynet.errors import Unavailable
@@ -85,6 +86,7 @@ GATEWAY_QOS0 = Consumer("UPLINKS_QOS0", "gateway-qos0", "devices.*.up", in_order
 GATEWAY_COMMANDS = Consumer("COMMANDS", "gateway-commands", "commands.>")
 INGEST_LIVE = Consumer("READINGS", "ingest-live", "readings.live.*")
 INGEST_HISTORY = Consumer("READINGS", "ingest-hist", "readings.hist.*")
+INGEST_EDITS = Consumer("READINGS", "ingest-edits", "readings.edit")
 INGEST_EVENTS = Consumer("EVENTS", "ingest-events", "events.>")
 INGEST_RECEIPTS = Consumer("RECEIPTS", "ingest-receipts", "receipts.>")
 INGEST_DEAD = Consumer("DEAD", "ingest-dead", "dead.>")
@@ -93,7 +95,7 @@ ANALYTICS_LIVE = partitioned("READINGS", "analytics-live", "readings.live")
 ANALYTICS_HISTORY = partitioned("READINGS", "analytics-hist", "readings.hist")
 CONSUMERS = [
     *GATEWAY_UPLINKS, *GATEWAY_HISTORY, GATEWAY_QOS0, GATEWAY_COMMANDS, INGEST_LIVE, INGEST_HISTORY,
-    INGEST_EVENTS, INGEST_RECEIPTS, INGEST_DEAD, INGEST_REQUESTS, *ANALYTICS_LIVE, *ANALYTICS_HISTORY,
+    INGEST_EDITS,    INGEST_EVENTS, INGEST_RECEIPTS, INGEST_DEAD, INGEST_REQUESTS, *ANALYTICS_LIVE, *ANALYTICS_HISTORY,
 ]  # fmt: skip
 
 
@@ -338,6 +340,27 @@ class NatsBus:
             return None
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
             raise Unavailable(f"the broker does not read {stream}: run `citynet doctor`") from error
+
+    async def reread(self, stream: str, subject: str, *, since: datetime, batch: int) -> AsyncIterator[list[Frame]]:
+        """What the stream holds now from a moment on, in order, whoever has acknowledged it. Raises Unavailable."""
+        config = ConsumerConfig(
+            ack_policy=AckPolicy.NONE,
+            deliver_policy=DeliverPolicy.BY_START_TIME,
+            opt_start_time=since.astimezone(UTC).isoformat().replace("+00:00", "Z"),  # type: ignore[arg-type]
+            inactive_threshold=60,
+        )
+        with _answers():
+            _, _, last = await self.stream_state(stream)
+            reading = await self.js.pull_subscribe(subject, stream=stream, config=config)
+            left = int((await reading.consumer_info()).num_pending or 0)
+        try:
+            while left:
+                with _answers():
+                    frames = [_frame(message) for message in await reading.fetch(batch, timeout=5)]
+                left = 0 if frames[-1].seq >= last else int(frames[-1].raw.reply.rpartition(".")[2])
+                yield [frame for frame in frames if frame.seq <= last]
+        finally:
+            await reading.unsubscribe()
 
     async def stream_state(self, stream: str) -> tuple[int, int, int]:
         """(messages, bytes, last sequence) of a stream."""

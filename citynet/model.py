@@ -42,6 +42,8 @@ class Quality(IntFlag):
     STUCK = 128
 
 
+# Headers of a batch on readings.edit: who asked, why, and the version of the codec (profile@version).
+EDIT_WHO, EDIT_WHY, EDIT_CODEC = "Citynet-Who", "Citynet-Why", "Citynet-Codec"
 # One batch of readings between gateway, ingest and analytics: columns of equal length, one row a value.
 # arrival is the wall time in ns at which the broker stored the frame; it serves latency figures only.
 READINGS_SCHEMA = pa.schema(
@@ -169,6 +171,31 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
     external_id: str = ""
     reason: str = ""
     since: datetime | None = None
+
+
+class RedecodeRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of rpc.uplinks.redecode: stored frames since a moment (wall) are decoded again by the codecs of now.
+
+    external_id and profile narrow the choice; empty = all. who and why are written into every corrected reading.
+    """
+
+    request_id: str
+    who: str
+    why: str
+    since: datetime
+    external_id: str = ""
+    profile: str = ""
+
+
+class RedecodeProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """Core subject live.redecode, with every batch: frames read so far and readings handed to ingest."""
+
+    request_id: str
+    frames: int
+    readings: int
+    refused: int
+    done: bool
+    error: str = ""
 
 
 class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from citynet.part import Part, together
 from gateway.directory import open_directory
 from gateway.downlink import DownlinkLane
 from gateway.qos0 import Qos0Lane
+from gateway.redecode import Redecoder
 from gateway.uplink import Lane
 
 LAG_EVERY_S = 5.0
@@ -29,6 +30,7 @@ async def run(part: Part) -> None:
     work.append(Qos0Lane(part).run(await part.bus.puller(GATEWAY_QOS0)))
     work.append(DownlinkLane(part, directory).run(await part.bus.puller(GATEWAY_COMMANDS)))
     work.append(measure(part, pullers))
+    work.append(Redecoder(part, directory, turn).run())
     await together(work)
 
 

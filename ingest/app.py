@@ -8,6 +8,7 @@ from citynet.bus import Consumer
 from citynet.model import Event, Receipt
 from citynet.part import Part, together
 from ingest import events, receipts
+from ingest.edits import EditWriter
 from ingest.figures import Latency
 from ingest.lane import Lane, Outcome, Write
 from ingest.messages import MessageWriter
@@ -22,7 +23,7 @@ FIGURES_S = 1.0
 
 
 class Readings:
-    """The two lanes of readings and what they have in common: figures, and that history gives way to live."""
+    """The lanes of readings and what they have in common: figures, and that history gives way to live."""
 
     def __init__(self, part: Part) -> None:
         self.part = part
@@ -31,12 +32,13 @@ class Readings:
         self.stored = 0
 
     def lanes(self) -> list[Lane]:
-        """Live and history."""
+        """Live, history and corrections."""
         limit = self.part.settings.payload_bytes
         live, history = ReadingsWriter("UPLINKS", limit), ReadingsWriter("HISTORY", limit)
         return [
             Lane(self.part, bus.INGEST_LIVE, live, LIVE_MESSAGES, self._after_live),
             Lane(self.part, bus.INGEST_HISTORY, history, HISTORY_MESSAGES, self._after_history),
+            Lane(self.part, bus.INGEST_EDITS, EditWriter(limit), HISTORY_MESSAGES, self._after_history),
         ]
 
     async def _after_live(self, outcome: Outcome, _: float) -> None:

@@ -23,6 +23,32 @@ FROM reading_stage s
 CROSS JOIN LATERAL (SELECT value FROM reading r WHERE r.series_id = s.series_id AND r.time = s.time LIMIT 1) r
 WHERE r.value <> s.value ORDER BY s.series_id, s.time
 
+-- lock_edits: versions of corrections are counted by one writer at a time
+SELECT pg_advisory_xact_lock(hashtext('citynet:reading_edit'))
+
+-- insert_missing: what the codec of now says and the one before did not, or its frame was set aside
+INSERT INTO reading (series_id, time, received, value, quality)
+SELECT * FROM unnest(%(series)s, %(time)s, %(received)s, %(value)s, %(quality)s)
+ON CONFLICT (series_id, time) DO NOTHING RETURNING series_id
+
+-- insert_edits: a new version where the newest value is another one; what a person has corrected stays
+INSERT INTO reading_edit (series_id, time, version, value, quality, who, why, codec_version)
+SELECT x.series_id, x.time, coalesce(e.version, 0) + 1, x.value, x.quality, %(who)s, %(why)s, %(codec)s
+FROM unnest(%(series)s, %(time)s, %(value)s, %(quality)s) AS x (series_id, time, value, quality)
+CROSS JOIN LATERAL (SELECT value FROM reading r WHERE r.series_id = x.series_id AND r.time = x.time LIMIT 1) r
+LEFT JOIN LATERAL (
+  SELECT version, value, codec_version FROM reading_edit e WHERE e.series_id = x.series_id AND e.time = x.time
+  ORDER BY version DESC LIMIT 1) e ON true
+WHERE coalesce(e.value, r.value) <> x.value AND (e.version IS NULL OR e.codec_version IS NOT NULL)
+RETURNING series_id, time, value, quality
+
+-- correct_newest: the newest value of a series is one that has just been corrected
+UPDATE newest n SET value = e.value, quality = n.quality | e.quality, change = nextval('newest_change')
+FROM unnest(%(series)s::int[], %(time)s::timestamptz[], %(value)s::float8[], %(quality)s::int2[])
+  AS e (series_id, time, value, quality)
+WHERE n.series_id = e.series_id AND n.time = e.time
+RETURNING n.series_id, n.time, n.value, n.change
+
 -- upsert_newest: newer values win, equal and older ones touch nothing; gives the change number of each changed series
 WITH changed AS (
   INSERT INTO newest AS n (series_id, time, received, value, quality, change)

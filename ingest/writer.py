@@ -98,12 +98,17 @@ def _each(rows: Rows) -> Iterator[Rows]:
         yield rows[number : number + 1]
 
 
-async def _newest_and_receipts(conn: Connection, kept: Rows) -> list[tuple[str, bytes]]:
+async def newest_pushes(conn: Connection, kept: Rows) -> list[tuple[str, bytes]]:
+    """Bring newest values to rows sorted by key; what to tell of it."""
     changed, change = await table.update_newest(conn, columns.newest(kept))
-    pushes = [
+    return [
         ("live.newest", _live_newest(changed[start : start + PUSH_SERIES], change[start : start + PUSH_SERIES]))
         for start in range(0, len(changed), PUSH_SERIES)
     ]
+
+
+async def _newest_and_receipts(conn: Connection, kept: Rows) -> list[tuple[str, bytes]]:
+    pushes = await newest_pushes(conn, kept)
     confirmed = await table.confirm_commands(conn, kept)
     if confirmed:
         pushes.append(("live.receipt", msgspec.json.encode(LiveChanged(confirmed))))

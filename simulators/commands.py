@@ -13,6 +13,7 @@ import typer
 
 from citynet import settings
 from citynet.clock import Clock
+from citynet.redecode import AsJson, Device, Profile, Since, Why, redecode
 from citynet.settings import Settings
 from citynet.supervisor import City
 from simulators import app as simulation
@@ -60,7 +61,9 @@ def _set_speed(city: Settings, speed: float, origin: datetime | None = None) -> 
 
 def replay(
     *,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV(.gz), Parquet, NDJSON of messages.")],
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="CSV(.gz), Parquet, NDJSON of messages.")
+    ] = None,
     form: Annotated[Form, typer.Option("--as", help="How the values are sent.")] = Form.NATIVE,
     speed: Annotated[float | None, typer.Option(help="Set the city clock to this pace.")] = None,
     mapping: Annotated[Path | None, typer.Option(help="What the columns mean; known files need none.")] = None,
@@ -68,8 +71,21 @@ def replay(
         Rebase, typer.Option(help="now: move by whole weeks to begin at now. keep: as recorded.")
     ] = Rebase.NOW,
     past_days: Annotated[float, typer.Option(help="With now: days of the recording that lie behind already.")] = 0,
+    since: Since = "",
+    device: Device = "",
+    profile: Profile = "",
+    why: Why = "",
+    as_json: AsJson = False,
 ) -> None:
-    """Play a recording into the running city through MQTT. Rows older than the city clock go the history way."""
+    """Play a recording into the running city through MQTT; rows older than the city clock go the history way.
+
+    With --since instead of FILE: what `citynet redecode` does, with --device, --profile, --why and --json.
+    """
+    if (file is None) is not bool(since):
+        raise typer.BadParameter("name either a FILE to play or --since to decode stored frames again")
+    if file is None:
+        redecode(since=since, device=device, profile=profile, why=why, as_json=as_json)
+        return
     city = settings.load()
     if file.suffix in (".ndjson", ".jsonl"):
         sent = asyncio.run(_messages(city, file, speed=speed, rebase=rebase))

@@ -3,14 +3,15 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from citynet import settings as configuration
+from citynet.clock import moment
 from citynet.db import Database, Row, dsn
-from citynet.errors import BadInput, NotFound
+from citynet.errors import NotFound
 from situation_center import quarantine
 from situation_center.accounts import OPERATOR_OF_MACHINE
 from situation_center.store import SQL
@@ -21,20 +22,6 @@ Reason = Annotated[str, typer.Option(help="Only this reason, such as unknown_dev
 Device = Annotated[str, typer.Option("--device", help="Only this identifier of a device.")]
 Since = Annotated[str, typer.Option(help="Only what was set aside since: 2h, 3d, or a time such as 2026-03-01T10:00Z.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
-UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-
-
-def moment(text: str, now: datetime) -> datetime | None:
-    """The moment that 90m, 2h, 3d or an ISO 8601 time means; None for an empty text. Raises BadInput."""
-    if not text:
-        return None
-    try:
-        if text[-1] in UNITS:
-            return now - timedelta(**{UNITS[text[-1]]: float(text[:-1])})
-        found = datetime.fromisoformat(text)
-    except (ValueError, OverflowError) as error:
-        raise BadInput("bad_time", f"{text!r} is neither 90m, 2h, 3d nor a time such as 2026-03-01T10:00Z") from error
-    return found if found.tzinfo else found.astimezone()
 
 
 def _run(work: Callable[[Database], Awaitable[T]]) -> T:
@@ -64,7 +51,8 @@ def listed(
     as_json: AsJson = False,
 ) -> None:
     """The newest rows of the quarantine."""
-    chosen = {"reason": reason, "external_id": device, "since": moment(since, datetime.now(UTC)), "limit": limit}
+    at = moment(since, datetime.now(UTC)) if since else None
+    chosen = {"reason": reason, "external_id": device, "since": at, "limit": limit}
     rows = _run(lambda database: database.rows(SQL["quarantine_rows"], chosen))
     if as_json:
         typer.echo(json.dumps([_plain(row) for row in rows]))
@@ -106,7 +94,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Send frames up again with their first time of arrival, each row once. Needs the running city to do it."""
-    at = moment(since, datetime.now(UTC))
+    at = moment(since, datetime.now(UTC)) if since else None
     frames = _run(
         lambda database: quarantine.replay(
             database, by=OPERATOR_OF_MACHINE, external_id=device, reason=reason, ids=tuple(numbers or ()), since=at

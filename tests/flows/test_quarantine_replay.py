@@ -15,6 +15,7 @@ from citynet import settings
 from citynet.access import Actor
 from citynet.bus import ARRIVED, GATEWAY_HISTORY, GATEWAY_UPLINKS, INGEST_REQUESTS, NatsBus
 from citynet.catalog import catalog
+from citynet.clock import moment
 from citynet.db import Database
 from citynet.errors import BadInput, Forbidden
 from citynet.model import DeviceSpec, Proposal, ProposalRequest
@@ -171,4 +172,4 @@ async def test_who_may_ask_and_for_what(city: Settings) -> None:
         with pytest.raises(BadInput):
             await quarantine.replay_by_person(center, Actor(1, "lead", "senior_operator"))
         with pytest.raises(BadInput):
-            quarantine_cli.moment("yesterday", datetime.now(UTC))
+            moment("yesterday", datetime.now(UTC))
