@@ -50,6 +50,16 @@ class Settings(BaseSettings):
     future_limit_s: int = Field(300, description="A device clock further ahead than this is not believed.")
     history_after_s: int = Field(3_600, description="Readings older than this go the history way.")
 
+    # Codecs in JavaScript: what one call may use. Decision 0020.
+    codec_time_ms: int = Field(250, description="CPU time of one call of a codec.", ge=1, le=10_000)
+    codec_memory_bytes: int = Field(32_000_000, description="Memory of a codec.", ge=1_000_000)
+    codec_output_bytes: int = Field(262_144, description="Largest JSON that a codec may return.")
+    codec_source_bytes: int = Field(1_000_000, description="Largest script of a codec.")
+    codec_workers: int = Field(2, description="Processes that run codecs; a second one starts only at need.", ge=1)
+    codec_vectors: str = Field(
+        "", description="Checkout of a public codec repository that the tests run as well; empty = not run."
+    )
+
     def secret(self, name: str) -> str:
         """The secret called name: CITYNET_SECRET_<NAME> or <home>/secrets/<name>, made on first use."""
         given = os.environ.get(f"CITYNET_SECRET_{name.upper()}")
