@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
@@ -22,6 +22,7 @@ from citynet.settings import Settings
 
 HOUR_S = 3600.0
 FIRST_ANSWER_S = 5.0
+READER_BATCH, READER_WAIT_S, READER_KEPT_S = 1_000, 5.0, 30.0
 # Headers of a frame that goes up again from the quarantine: when it first came (wall, ns), its first stream sequence,
 # and its row. No device can set them: MQTT has no NATS headers.
 ARRIVED, FIRST_SEQ, REPLAY_OF = "Citynet-Arrived", "Citynet-First-Seq", "Citynet-Replay-Of"
@@ -322,6 +323,39 @@ class NatsBus:
         with _answers():
             info = await self.js.consumer_info(consumer.stream, consumer.durable)
         return int(info.num_pending or 0) + int(info.num_ack_pending or 0)
+
+    async def acknowledged(self, consumer: Consumer, subject: str, *, back_s: float) -> AsyncIterator[list[Frame]]:
+        """Frames on subject that an in-order consumer has acknowledged, of the last back_s seconds up to its newest.
+
+        In pieces, oldest first; what the stream has let go is missing. Raises Unavailable.
+        """
+        with _answers():
+            floor = (await self.js.consumer_info(consumer.stream, consumer.durable)).ack_floor
+            last = floor.stream_seq if floor else 0
+            newest = await self._stored(consumer.stream, last)
+            if newest is None:
+                return
+            config = ConsumerConfig(
+                deliver_policy=DeliverPolicy.BY_START_TIME,
+                opt_start_time=newest - timedelta(seconds=back_s),
+                ack_policy=AckPolicy.NONE,
+                mem_storage=True,
+                inactive_threshold=READER_KEPT_S,
+            )
+            reader = await self.js.pull_subscribe(subject, stream=consumer.stream, config=config)
+            left = (await reader.consumer_info()).num_pending or 0
+        puller = NatsPuller(self, replace(consumer, in_order=False), reader)
+        while left > 0 and (frames := await puller.fetch(READER_BATCH, READER_WAIT_S)):
+            yield [frame for frame in frames if frame.seq <= last]
+            left = left - len(frames) if frames[-1].seq < last else 0
+        await reader.unsubscribe()
+
+    async def _stored(self, stream: str, seq: int) -> datetime | None:
+        """When a message was stored; None when the stream no longer has it."""
+        try:
+            return (await self.js.get_msg(stream, seq)).time if seq else None
+        except nats.js.errors.NotFoundError:
+            return None
 
     async def last(self, stream: str, subject: str) -> bytes | None:
         """Body of the newest message that the stream still holds on a subject. Raises Unavailable."""

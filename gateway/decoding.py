@@ -39,6 +39,8 @@ class Draft:
     answers: list[tuple[Frame, int, Answer]] = field(default_factory=list)  # with the device that gave it
     notices: list[Quarantined] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
+    # Read only to be remembered: nothing of it goes on.
+    rehearsal: bool = False
 
 
 class At(NamedTuple):
@@ -61,7 +63,14 @@ class Decoder:
 
     def decode(self, frames: list[Frame]) -> Draft:
         """Read every frame; one that cannot be read never harms another."""
-        draft = Draft(frames)
+        return self._read(Draft(frames))
+
+    def remember(self, frames: list[Frame]) -> None:
+        """Look at frames that were decoded before a restart, so that their copies are known."""
+        self._read(Draft(frames, rehearsal=True))
+
+    def _read(self, draft: Draft) -> Draft:
+        frames = draft.frames
         for position, frame in enumerate(frames):
             tokens = frame.subject.split(".")
             try:
@@ -105,8 +114,10 @@ class Decoder:
             draft.counters[parsed.counted] += 1
         if parsed.joined:
             self.repeats.forget(identifier)
-        if parsed.repeat is not None and self.repeats.seen(identifier, parsed.repeat, at.frame.first_seq):
+        if parsed.repeat is not None and self.repeats.seen(identifier, parsed.repeat, at.frame):
             draft.counters["repeats"] += 1
+            return
+        if draft.rehearsal:
             return
         if parsed.radio is not None:
             parsed.samples.append(_radio(at.route, parsed.radio, parsed.bad))

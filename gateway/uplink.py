@@ -9,7 +9,7 @@ import msgspec
 from citynet.bus import Consumer, Frame, Puller, held
 from citynet.model import Quality, Receipt, pack_readings
 from citynet.part import Part
-from gateway import answers, checks, quarantine
+from gateway import answers, checks, quarantine, repeats
 from gateway.checks import Checked, Readings
 from gateway.decoding import Decoder, Draft
 from gateway.directory import Directory
@@ -41,6 +41,9 @@ class Lane:
 
     async def run(self, puller: Puller) -> None:
         """Follow the partition until the part stops. Raises Unavailable: then frames stay in the stream."""
+        if self.turn is None:
+            async for frames in repeats.recent(self.part.bus, self.consumer):
+                self.decoder.remember(frames)
         while not self.part.stopping.is_set():
             frames = await puller.fetch(self.batch_frames, FETCH_WAIT_S)
             if not frames:

@@ -95,6 +95,28 @@ async def test_senml_and_the_things_stack_become_readings(
     )
 
 
+async def test_a_copy_that_straddles_a_restart_is_no_second_reading(
+    city: Settings, admin_bus: NatsBus, planted: Database
+) -> None:
+    with mqtt(city, "lorawan") as network:
+        for moment, f_cnt in (("00:00", 1), ("00:04", 1), ("00:08", 1), ("01:00", 2)):
+            event = {"deviceInfo": {"devEui": BIN}, "fPort": 10, "fCnt": f_cnt, "data": "ZQDZA2I="}
+            event["time"] = f"2026-03-02T12:{moment}Z"
+            async with running(city) as part:  # each frame meets another gateway
+                network.publish(f"application/{APPLICATION}/device/{BIN}/event/up", event)
+                await until(lambda part=part: part.counters["uplinks"] == 1)  # type: ignore[misc]
+                await until(lambda: acknowledged(admin_bus))
+                copies = part.counters["repeats"]
+            assert copies == (moment in ("00:04", "00:08"))
+    frames = await collect(admin_bus, INGEST_HISTORY, 8, weight=rows)
+    assert len(set(table(frames)["time"].to_pylist())) == 2
+
+
+async def acknowledged(admin: NatsBus) -> bool:
+    """The gateway's durable of the bin has nothing open."""
+    return await admin.pending(GATEWAY_UPLINKS[partition(BIN)]) == 0
+
+
 async def test_history_old_frames_and_quality_of_service_0(
     city: Settings, admin_bus: NatsBus, planted: Database
 ) -> None:

@@ -10,6 +10,7 @@ from google.protobuf.json_format import MessageToJson
 
 from citynet.bus import Frame
 from gateway.decoding import Decoder, Draft
+from gateway.repeats import WITHIN_S
 from tests.support.gateway import APPLICATION, BIN, LORA_LAMP, NOON_US, chirpstack, decoder
 
 COMMAND = uuid.UUID("0198c0de-0000-7000-8000-000000000001")
@@ -87,6 +88,24 @@ def test_a_counter_that_starts_again_after_a_join() -> None:
         chirpstack(up(1), seq=1), chirpstack(joined, seq=2, event="join"), chirpstack(up(1), seq=3), by=decoder()
     )
     assert (len(draft.count), draft.counters["repeats"], draft.counters["joins"]) == (2, 0, 1)
+
+
+def test_a_counter_that_starts_again_without_a_join() -> None:
+    by = decoder()
+    later = chirpstack(up(1), seq=2)
+    later.arrival_ns += int(WITHIN_S * 1e9) + 1
+    draft = decoded(chirpstack(up(1), seq=1), later, by=by)
+    assert (len(draft.count), draft.counters["repeats"]) == (2, 0)
+    copy = chirpstack(up(1), seq=3)
+    copy.arrival_ns = later.arrival_ns + 1_000_000_000
+    assert decoded(copy, by=by).counters["repeats"] == 1
+
+
+def test_frames_from_before_a_restart_are_only_remembered() -> None:
+    by = decoder()
+    by.remember([chirpstack(up(7), seq=1), chirpstack(up(8, b"x"), seq=2)])
+    draft = decoded(chirpstack(up(7), seq=3), chirpstack(up(9), seq=4), by=by)
+    assert (len(draft.count), draft.counters["repeats"], draft.notices) == (1, 1, [])
 
 
 def test_bytes_that_the_codec_does_not_know() -> None:
