@@ -208,7 +208,11 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
-    """One object that another room proposes to the registry; key is its natural key in the source system."""
+    """One object that another room proposes to the registry; key is its natural key in the source system.
+
+    tags, address and life_cycle stay as they are where the proposal does not name them; the life cycle is the device's
+    where there is one.
+    """
 
     key: str
     cls: str = msgspec.field(name="class")
@@ -222,6 +226,9 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     geometry: dict[str, Any] | None = None
     attributes: dict[str, Any] = msgspec.field(default_factory=dict)
     device: DeviceSpec | None = None
+    tags: list[str] | None = None
+    address: str | None = None
+    life_cycle: str | None = None
 
 
 class ProposalRequest(msgspec.Struct, frozen=True):

@@ -1,8 +1,7 @@
 """Writes the registry: proposals of other rooms and the catalogue become bitemporal versions. Called by the worker."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,49 +10,18 @@ from psycopg.types.json import Jsonb
 from pydantic import BaseModel, ValidationError
 
 from citynet.catalog import Catalog, Profile
+from citynet.classes import ObjectClass, shipped, validate
 from citynet.db import Connection, Database, named_sql
 from citynet.errors import BadInput
-from citynet.model import Proposal, ProposalRequest
+from citynet.model import ProposalRequest
 from situation_center import zones
+from situation_center.registry_plan import Change, Ids, Plan, device_key, from_proposal, make_plan
+from situation_center.registry_versions import SINCE, Moment, begin, current, write
 from situation_center.store import add_outbox
 
 SQL = named_sql(Path(__file__).with_name("registry_write.sql"))
 OBJECTS_MAX = 500
 ACTOR = "part:worker"
-# When something began that nobody has dated: earlier than any reading.
-SINCE = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Version:
-    """What is true of an object, without its times."""
-
-    name_ru: str
-    name_en: str
-    service: str | None
-    org_id: int | None
-    parent_id: int | None
-    lon: float | None
-    lat: float | None
-    geometry: bytes | None
-    zone_ids: list[int]
-    attributes: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Moment:
-    """When a change is true (city) and when it is written down (wall)."""
-
-    city: datetime
-    recorded: datetime
-
-
-Ids = dict[str, int]
-
-
-def device_key(external_id: str) -> str:
-    """Natural key of the object that is the device itself."""
-    return f"device/{external_id}"
 
 
 def check(request: ProposalRequest) -> None:
@@ -65,27 +33,60 @@ def check(request: ProposalRequest) -> None:
         raise BadInput("duplicate_key", next(k for k in keys if keys.count(k) > 1))
 
 
-async def apply(db: Database, request: ProposalRequest, catalog: Catalog) -> int:
+async def apply(db: Database, request: ProposalRequest, catalog: Catalog, *, actor: str = ACTOR) -> int:
     """Bring the registry to what the request says, in one audited transaction; the number of objects changed.
 
     The same request again changes nothing. Raises BadInput naming the first thing that does not fit.
     """
     check(request)
     detail = {"objects": len(request.objects)}
-    async with db.transaction(ACTOR, action="registry.propose", object_=request.source, detail=detail) as conn:
-        await conn.execute(SQL["lock"])
-        moment = await _moment(conn)
+    async with db.transaction(actor, action="registry.propose", object_=request.source, detail=detail) as conn:
+        moment = await begin(conn, actor)
         if request.profiles:
             await _seed(conn, "profile", wanted=_profiles(request), moment=moment)
-        ids = await _identities(conn, request.objects)
-        changed = await _write_objects(conn, request.objects, ids=ids, moment=moment)
-        devices = [p for p in request.objects if p.device]
-        changed |= await _write_devices(conn, devices, ids=ids, moment=moment)
-        await _tie(conn, devices, ids=ids, moment=moment)
-        added = await _allocate_series(conn, devices, ids=ids, catalog=catalog)
-        if changed or added:
-            await announce(conn, "registry", "all")
+        changes = [from_proposal(p) for p in request.objects]
+        return await put(conn, changes, source=request.source, catalog=catalog, moment=moment)
+
+
+async def put(conn: Connection, changes: list[Change], *, source: str, catalog: Catalog, moment: Moment) -> int:
+    """Write changes in a transaction that holds the lock (begin()) and announce them; the number of objects changed."""
+    ids, kinds = await identities(conn, changes), await classes(conn)
+    changed: set[int] = set()
+    areas = [c for c in changes if c.cls in zones.CLASSES]
+    for group in (areas, [c for c in changes if c.cls not in zones.CLASSES]):
+        # Areas first: the others are then placed in them.
+        known = await load_zones(conn) if group else zones.Zones({})
+        plan = await plan_for(conn, group, ids=ids, kinds=kinds, source=source, known=known)
+        changed |= await carry_out(conn, plan, moment=moment)
+    if any(ids[c.key] in changed for c in areas):
+        changed |= await rezone(conn, moment)
+    added = await allocate_series(conn, changes, ids=ids, catalog=catalog)
+    if changed or added:
+        await announce(conn, "registry", "all")
     return len(changed)
+
+
+async def plan_for(
+    conn: Connection,
+    changes: list[Change],
+    *,
+    ids: Ids,
+    kinds: Mapping[str, ObjectClass],
+    source: str,
+    known: zones.Zones,
+) -> Plan:
+    """What would be true after these changes; ids of what does not exist yet may be negative."""
+    wanted = {ids[c.key] for c in changes}
+    wanted |= {ids[device_key(c.device.external_id)] for c in changes if c.device}
+    before = await current(conn, [i for i in wanted if i > 0])
+    return make_plan(changes, ids=ids, before=before, kinds=kinds, source=source, known=known)
+
+
+async def carry_out(conn: Connection, plan: Plan, *, moment: Moment) -> set[int]:
+    """Write the versions and ties of a plan; the ids that changed."""
+    changed = await write(conn, plan.versions, moment, starts=plan.starts)
+    await _tie(conn, plan, moment=moment)
+    return changed
 
 
 def _profiles(request: ProposalRequest) -> dict[str, dict[str, Any]]:
@@ -102,20 +103,15 @@ async def announce(conn: Connection, kind: str, name: str) -> None:
     await add_outbox(conn, f"changes.{kind}.{name}", payload=payload)
 
 
-async def _moment(conn: Connection) -> Moment:
-    row = await (await conn.execute(SQL["moment"])).fetchone()
-    assert row is not None
-    return Moment(row["city"], row["recorded"])
-
-
-async def _identities(conn: Connection, proposals: list[Proposal]) -> Ids:
-    classes = {p.key: p.cls for p in proposals}
-    classes |= {device_key(p.device.external_id): "device" for p in proposals if p.device}
-    await conn.execute(SQL["add_objects"], {"keys": list(classes), "classes": list(classes.values())})
-    named = {key for p in proposals for key in (p.org, p.parent) if key}
-    rows = await (await conn.execute(SQL["ids"], {"keys": [*classes, *named]})).fetchall()
+async def identities(conn: Connection, changes: list[Change]) -> Ids:
+    """Ids of all keys that the changes name; new keys get one. Raises BadInput."""
+    kinds = {c.key: c.cls for c in changes}
+    kinds |= {device_key(c.device.external_id): "device" for c in changes if c.device}
+    await conn.execute(SQL["add_objects"], {"keys": list(kinds), "classes": list(kinds.values())})
+    named = {key for c in changes for key in (c.org, c.parent) if key}
+    rows = await (await conn.execute(SQL["ids"], {"keys": [*kinds, *named]})).fetchall()
     for row in rows:
-        if classes.get(row["key"], row["class"]) != row["class"]:
+        if kinds.get(row["key"], row["class"]) != row["class"]:
             raise BadInput("class_changed", f"{row['key']} is a {row['class']}; an object never changes its class")
     ids: Ids = {row["key"]: row["object_id"] for row in rows}
     missing = sorted(named - set(ids))
@@ -124,100 +120,34 @@ async def _identities(conn: Connection, proposals: list[Proposal]) -> Ids:
     return ids
 
 
-def _version(proposal: Proposal, ids: Ids) -> Version:
-    return Version(
-        name_ru=proposal.name_ru,
-        name_en=proposal.name_en,
-        service=proposal.service,
-        org_id=ids[proposal.org] if proposal.org else None,
-        parent_id=ids[proposal.parent] if proposal.parent else None,
-        lon=proposal.lon,
-        lat=proposal.lat,
-        geometry=zones.wkb(proposal.geometry, proposal.key) if proposal.geometry else None,
-        zone_ids=[],
-        attributes=proposal.attributes,
-    )
+async def classes(conn: Connection) -> dict[str, ObjectClass]:
+    """The newest definition of every class; the shipped ones where nobody has written another."""
+    rows = await (await conn.execute(SQL["classes"])).fetchall()
+    return shipped() | {row["name"]: validate(row["name"], row["body"]) for row in rows}
 
 
-async def _write_objects(conn: Connection, proposals: list[Proposal], *, ids: Ids, moment: Moment) -> set[int]:
-    areas = {ids[p.key]: _version(p, ids) for p in proposals if p.cls in zones.CLASSES}
-    others = {ids[p.key]: _version(p, ids) for p in proposals if p.cls not in zones.CLASSES}
-    changed = await _write(conn, areas, moment)
-    known = await _zones(conn)
-    members = known.members({i: (v.lon, v.lat, v.geometry) for i, v in others.items()})
-    others = {i: replace(v, zone_ids=members[i]) for i, v in others.items()}
-    changed |= await _write(conn, others, moment)
-    if any(i in changed for i in areas):
-        changed |= await _rezone(conn, known, moment)
-    return changed
-
-
-async def _zones(conn: Connection) -> zones.Zones:
+async def load_zones(conn: Connection) -> zones.Zones:
+    """The zones of the city as they are now."""
     rows = await (await conn.execute(SQL["zones"], {"classes": list(zones.CLASSES)})).fetchall()
     return zones.Zones({row["object_id"]: row["geometry"] for row in rows})
 
 
-async def _rezone(conn: Connection, known: zones.Zones, moment: Moment) -> set[int]:
+async def rezone(conn: Connection, moment: Moment) -> set[int]:
     """A zone was drawn anew: whoever lies in other zones now gets a new version."""
+    known = await load_zones(conn)
     rows = await (await conn.execute(SQL["placed"], {"classes": list(zones.CLASSES)})).fetchall()
     members = known.members({r["object_id"]: (r["lon"], r["lat"], r["geometry"]) for r in rows})
     moved = {r["object_id"]: members[r["object_id"]] for r in rows if members[r["object_id"]] != r["zone_ids"]}
-    if not moved:
-        return set()
-    rows = await (await conn.execute(SQL["full"], {"ids": list(moved)})).fetchall()
-    wanted = {row["object_id"]: replace(_from_row(row), zone_ids=moved[row["object_id"]]) for row in rows}
-    return await _write(conn, wanted, moment)
+    rows = await (await conn.execute(SQL["tied"], {"devices": [], "points": list(moved)})).fetchall()
+    moved |= {row["device_id"]: moved[row["object_id"]] for row in rows}
+    known_now = await current(conn, moved)
+    wanted = {i: replace(now.version, zone_ids=moved[i]) for i, now in known_now.items()}
+    return await write(conn, wanted, moment) if wanted else set()
 
 
-def _from_row(row: Mapping[str, Any]) -> Version:
-    return Version(**{name: row[name] for name in Version.__dataclass_fields__})
-
-
-async def _write(conn: Connection, wanted: dict[int, Version], moment: Moment) -> set[int]:
-    """Close and write again what differs from the current versions; the ids that changed."""
-    rows = await (await conn.execute(SQL["current"], {"ids": list(wanted)})).fetchall()
-    current = {row["object_id"]: row for row in rows}
-    same = {i for i, row in current.items() if not row["retired"] and _from_row(row) == wanted[i]}
-    changed = set(wanted) - same
-    if not changed:
-        return changed
-    # Nothing may begin before what it replaces, even after the city clock was set back.
-    starts = {i: max(moment.city, current[i]["valid_from"]) if i in current else SINCE for i in changed}
-    past = {"ids": list(changed), "city": moment.city, "recorded": moment.recorded}
-    await conn.execute(SQL["close"], past)
-    await conn.execute(SQL["keep_past"], past)
-    async with conn.cursor() as cursor:
-        rows_new = [_parameters(i, wanted[i], starts[i]) | {"recorded": moment.recorded} for i in sorted(changed)]
-        await cursor.executemany(SQL["add_version"], rows_new)
-    return changed
-
-
-def _parameters(object_id: int, version: Version, valid_from: datetime) -> dict[str, Any]:
-    named = asdict(version) | {"attributes": Jsonb(version.attributes), "actor": ACTOR}
-    return named | {"object_id": object_id, "valid_from": valid_from}
-
-
-async def _write_devices(conn: Connection, proposals: list[Proposal], *, ids: Ids, moment: Moment) -> set[int]:
-    """Devices are objects too: they belong where their point belongs, but have no place of their own."""
-    points = [ids[p.key] for p in proposals]
-    rows = await (await conn.execute(SQL["full"], {"ids": points})).fetchall()
-    by_id = {row["object_id"]: _from_row(row) for row in rows}
-    wanted: dict[int, Version] = {}
-    for proposal in proposals:
-        spec = proposal.device
-        assert spec is not None
-        known = {"external_id": spec.external_id, "protocol": spec.protocol, "profile": spec.profile}
-        at = by_id[ids[proposal.key]]
-        version = replace(
-            at, parent_id=None, lon=None, lat=None, geometry=None, attributes={**spec.attributes, **known}
-        )
-        wanted[ids[device_key(spec.external_id)]] = version
-    return await _write(conn, wanted, moment)
-
-
-async def _tie(conn: Connection, proposals: list[Proposal], *, ids: Ids, moment: Moment) -> None:
+async def _tie(conn: Connection, plan: Plan, *, moment: Moment) -> None:
     """Device measures point from now on; a device that comes to another point, or another to this one, ends the old."""
-    wanted = {ids[device_key(p.device.external_id)]: ids[p.key] for p in proposals if p.device}
+    wanted = plan.ties
     rows = await (
         await conn.execute(SQL["tied"], {"devices": list(wanted), "points": list(wanted.values())})
     ).fetchall()
@@ -228,15 +158,17 @@ async def _tie(conn: Connection, proposals: list[Proposal], *, ids: Ids, moment:
     await conn.execute(SQL["tie"], {"devices": list(new), "points": list(new.values()), "since": SINCE})
 
 
-async def _allocate_series(conn: Connection, proposals: list[Proposal], *, ids: Ids, catalog: Catalog) -> int:
+async def allocate_series(conn: Connection, changes: list[Change], *, ids: Ids, catalog: Catalog) -> int:
+    """Series for all that the profiles of these devices map; the number of new ones."""
     profiles = {r["name"]: r["body"] for r in await (await conn.execute(SQL["profiles"])).fetchall()}
     rows: list[tuple[int, str, str, str]] = []
-    for proposal in proposals:
-        assert proposal.device is not None
-        body = profiles.get(proposal.device.profile)
+    for change in changes:
+        if change.device is None or not change.device.profile:
+            continue
+        body = profiles.get(change.device.profile)
         if body is None:
-            raise BadInput("unknown_profile", f"{proposal.device.profile} of {proposal.device.external_id}")
-        rows += [(ids[proposal.key], q, c, _unit(catalog, q)) for q, c in _mapped(body)]
+            raise BadInput("unknown_profile", f"{change.device.profile} of {change.device.external_id}")
+        rows += [(ids[change.key], q, c, _unit(catalog, q)) for q, c in _mapped(body)]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
     given = dict(zip(("objects", "quantities", "channels", "units"), columns, strict=True))
     return (await conn.execute(SQL["add_series"], given)).rowcount
@@ -263,8 +195,7 @@ def _bodies(models: Mapping[str, BaseModel]) -> dict[str, dict[str, Any]]:
 async def seed_catalog(db: Database, catalog: Catalog) -> int:
     """Write profiles and rules of the catalogue as new versions where they differ; the number of versions written."""
     async with db.transaction(ACTOR) as conn:
-        await conn.execute(SQL["lock"])
-        moment = await _moment(conn)
+        moment = await begin(conn, ACTOR)
         written = await _seed(conn, "profile", wanted=_bodies(catalog.profiles), moment=moment)
         written += await _seed(conn, "rule", wanted=_bodies(catalog.rules), moment=moment)
         if written:

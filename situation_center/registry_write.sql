@@ -1,37 +1,8 @@
--- lock: one writer of the registry at a time.
-SELECT pg_advisory_xact_lock(hashtext('citynet:registry'))
-
--- moment: city time for valid_from, wall time for recorded_from.
-SELECT coalesce((SELECT origin + (clock_timestamp() - wall_origin) * speed FROM city_clock), clock_timestamp()) AS city,
-       clock_timestamp() AS recorded
-
 -- add_objects: identities of keys that are new.
 INSERT INTO object (key, class) SELECT * FROM unnest(%(keys)s::text[], %(classes)s::text[]) ON CONFLICT (key) DO NOTHING
 
--- ids: identity and class of keys.
-SELECT key, object_id, class FROM object WHERE key = ANY(%(keys)s)
-
--- current: what is recorded as true from now on.
-SELECT object_id, valid_from, name_ru, name_en, service, org_id, parent_id, lon, lat, geometry, zone_ids, attributes, retired
-FROM object_version WHERE object_id = ANY(%(ids)s) AND recorded_to = 'infinity' AND valid_to = 'infinity'
-
--- close: what was believed until now is no longer believed as open-ended ...
-UPDATE object_version SET recorded_to = %(recorded)s
-WHERE object_id = ANY(%(ids)s) AND recorded_to = 'infinity' AND valid_to = 'infinity'
-
--- keep_past: ... but it was true until the moment of the change.
-INSERT INTO object_version (object_id, valid_from, valid_to, recorded_from, name_ru, name_en, service, org_id, parent_id,
-  lon, lat, geometry, zone_ids, attributes, retired, actor)
-SELECT object_id, valid_from, %(city)s, %(recorded)s, name_ru, name_en, service, org_id, parent_id,
-  lon, lat, geometry, zone_ids, attributes, retired, actor
-FROM object_version
-WHERE object_id = ANY(%(ids)s) AND recorded_to = %(recorded)s AND valid_to = 'infinity' AND valid_from < %(city)s
-
--- add_version: what is true from the moment of the change.
-INSERT INTO object_version (object_id, valid_from, recorded_from, name_ru, name_en, service, org_id, parent_id,
-  lon, lat, geometry, zone_ids, attributes, actor)
-VALUES (%(object_id)s, %(valid_from)s, %(recorded)s, %(name_ru)s, %(name_en)s, %(service)s, %(org_id)s, %(parent_id)s,
-  %(lon)s, %(lat)s, %(geometry)s, %(zone_ids)s, %(attributes)s, %(actor)s)
+-- ids: identity and class of keys; a merged key leads to the object that it was merged into.
+SELECT key, coalesce(merged_into, object_id) AS object_id, class FROM object WHERE key = ANY(%(keys)s)
 
 -- zones: areas that objects belong to.
 SELECT object_id, geometry FROM object_now WHERE class = ANY(%(classes)s) AND geometry IS NOT NULL
@@ -39,10 +10,6 @@ SELECT object_id, geometry FROM object_now WHERE class = ANY(%(classes)s) AND ge
 -- placed: everything that lies somewhere and is no zone itself.
 SELECT object_id, lon, lat, geometry, zone_ids FROM object_now
 WHERE class <> ALL(%(classes)s) AND (lon IS NOT NULL OR geometry IS NOT NULL)
-
--- full: current rows of objects, to write them again with other zones.
-SELECT object_id, valid_from, name_ru, name_en, service, org_id, parent_id, lon, lat, geometry, zone_ids, attributes
-FROM object_now WHERE object_id = ANY(%(ids)s)
 
 -- tied: open relations of these devices and points.
 SELECT device_id, object_id, valid_from FROM device_point
@@ -64,6 +31,12 @@ ON CONFLICT (object_id, quantity, channel) DO NOTHING
 
 -- profiles: newest bodies.
 SELECT DISTINCT ON (name) name, version, body FROM profile ORDER BY name, version DESC
+
+-- classes: newest bodies.
+SELECT DISTINCT ON (name) name, version, body FROM object_class ORDER BY name, version DESC
+
+-- add_class: a new version.
+INSERT INTO object_class (name, version, body, actor) VALUES (%(name)s, %(version)s, %(body)s, %(actor)s)
 
 -- add_profile: a new version.
 INSERT INTO profile (name, version, body) VALUES (%(name)s, %(version)s, %(body)s)

@@ -2,6 +2,7 @@
 -- Roles citynet_gateway, citynet_ingest, citynet_analytics, citynet_center, citynet_identity exist before (citynet.migrate
 -- creates them).
 CREATE EXTENSION IF NOT EXISTS btree_gist;
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE SCHEMA analytics;
 
 CREATE TABLE schema_version (version int PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now());
@@ -17,7 +18,11 @@ CREATE TABLE object (
   object_id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
   uid uuid NOT NULL UNIQUE DEFAULT uuidv7(),
   key text NOT NULL UNIQUE CHECK (length(key) BETWEEN 1 AND 200),
-  class text NOT NULL CHECK (class ~ '^[a-z][a-z0-9_]{0,62}$'));
+  class text NOT NULL CHECK (class ~ '^[a-z][a-z0-9_]{0,62}$'),
+  merged_into int REFERENCES object);
+CREATE INDEX object_key_order ON object (key COLLATE "C");
+CREATE INDEX object_class_order ON object (class, key COLLATE "C");
+CREATE INDEX object_key_text ON object USING gin (lower(key) gin_trgm_ops);
 
 CREATE TABLE object_version (
   object_id int NOT NULL REFERENCES object,
@@ -30,13 +35,22 @@ CREATE TABLE object_version (
   retired bool NOT NULL DEFAULT false, actor text NOT NULL,
   CHECK (valid_from < valid_to), CHECK (recorded_from < recorded_to), CHECK ((lon IS NULL) = (lat IS NULL)),
   EXCLUDE USING gist (object_id WITH =, tstzrange(valid_from, valid_to) WITH &&,
-                      tstzrange(recorded_from, recorded_to) WITH &&));
+                      tstzrange(recorded_from, recorded_to) WITH &&),
+  life_cycle text NOT NULL DEFAULT 'active' CHECK (life_cycle IN
+    ('planned','installed','active','out_of_service','retired','swapped')),
+  tags text[] NOT NULL DEFAULT '{}', address text NOT NULL DEFAULT '',
+  origin jsonb NOT NULL DEFAULT '{}');  -- field -> source that wrote it last, where the class names an order of sources
 CREATE INDEX object_version_current ON object_version (object_id) WHERE recorded_to = 'infinity';
 CREATE INDEX object_version_parent ON object_version (parent_id) WHERE recorded_to = 'infinity';
+CREATE INDEX object_version_life ON object_version (life_cycle)
+  WHERE recorded_to = 'infinity' AND valid_to = 'infinity' AND life_cycle <> 'active';
+CREATE INDEX object_version_text ON object_version
+  USING gin (lower(name_ru || ' ' || name_en || ' ' || address) gin_trgm_ops)
+  WHERE recorded_to = 'infinity' AND valid_to = 'infinity';
 
 CREATE VIEW object_now AS
   SELECT o.object_id, o.uid, o.key, o.class, v.name_ru, v.name_en, v.service, v.org_id, v.parent_id,
-         v.lon, v.lat, v.geometry, v.zone_ids, v.attributes, v.valid_from
+         v.lon, v.lat, v.geometry, v.zone_ids, v.attributes, v.valid_from, v.life_cycle, v.tags, v.address, v.origin
   FROM object o JOIN object_version v USING (object_id)
   WHERE v.recorded_to = 'infinity' AND v.valid_to = 'infinity' AND NOT v.retired;
 
@@ -67,6 +81,21 @@ CREATE VIEW device_credential_now AS
   WHERE c.revoked IS NULL AND o.class = 'device' AND starts_with(o.key, 'device/') AND EXISTS (
     SELECT FROM object_version v WHERE v.object_id = o.object_id
     AND v.recorded_to = 'infinity' AND v.valid_to = 'infinity' AND NOT v.retired);
+-- Classes of objects with their typed attributes: schemas/classes.toml and what administrators add.
+CREATE TABLE object_class (
+  name text NOT NULL CHECK (name ~ '^[a-z][a-z0-9_]{0,62}$'), version int NOT NULL, body jsonb NOT NULL,
+  recorded timestamptz NOT NULL DEFAULT now(), actor text NOT NULL, PRIMARY KEY (name, version));
+
+-- A file that somebody gave to import: checked first, then applied as a whole or not at all.
+CREATE TABLE registry_import (
+  import_id uuid PRIMARY KEY DEFAULT uuidv7(), at timestamptz NOT NULL DEFAULT now(), actor text NOT NULL,
+  file_name text NOT NULL, body bytea, state text NOT NULL DEFAULT 'checking' CHECK (state IN
+    ('checking','checked','refused','applying','applied','failed')),
+  summary jsonb NOT NULL DEFAULT '{}', progress int NOT NULL DEFAULT 0);
+CREATE TABLE registry_reject (
+  import_id uuid NOT NULL REFERENCES registry_import ON DELETE CASCADE,
+  line int NOT NULL, name text NOT NULL, reason text NOT NULL, value text NOT NULL);
+CREATE INDEX registry_reject_line ON registry_reject (import_id, line);
 
 CREATE TABLE profile (
   name text NOT NULL, version int NOT NULL, body jsonb NOT NULL,
@@ -266,6 +295,8 @@ GRANT SELECT, INSERT, UPDATE ON object, object_version, device_point, profile, s
   account, session, signin_link, api_key, incident, incident_condition, condition_seen, command, expectation,
   webhook, webhook_delivery TO citynet_center;
 GRANT SELECT, INSERT ON audit, incident_log, command_log TO citynet_center;
+GRANT SELECT, INSERT, UPDATE, DELETE ON registry_import, registry_reject TO citynet_center;
+GRANT SELECT, INSERT ON object_class TO citynet_center;
 GRANT SELECT, INSERT, DELETE ON outbox TO citynet_center;
 GRANT DELETE ON session, signin_link TO citynet_center;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO citynet_center;

@@ -79,6 +79,7 @@ def public(function: F) -> F:
 PUBLIC = Depends(Public())
 Place = Annotated[Desk, Depends(desk)]
 ReadsRegistry = Annotated[Actor, Depends(May("registry.read"))]
+WritesRegistry = Annotated[Actor, Depends(May("registry.write"))]
 ReadsReadings = Annotated[Actor, Depends(May("reading.read"))]
 ReadsIncidents = Annotated[Actor, Depends(May("incident.read"))]
 ReadsCommands = Annotated[Actor, Depends(May("command.read"))]

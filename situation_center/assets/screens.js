@@ -325,6 +325,15 @@
     return none();
   }
 
+  /** The input of files that Dash does not have. */
+  function fileInput(id) {
+    const box = id && byId(id);
+    if (!box || box.firstChild) return;
+    const input = document.createElement('input');
+    Object.assign(input, { type: 'file', name: 'file', required: true, accept: '.csv,.tsv,.txt,.xlsx', className: 'field' });
+    box.append(input);
+  }
+
   function markPage(path) {
     for (const link of document.querySelectorAll('#nav a')) {
       const here = link.getAttribute('href') === path;
@@ -361,7 +370,7 @@
 
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.screens = {
-    follow, takeAll, openQueue, selectionChanged, filterQueue, pressed, showToast, reload, markPage, showPane,
+    follow, takeAll, openQueue, selectionChanged, filterQueue, pressed, showToast, reload, markPage, showPane, fileInput,
     chosenInTable, filterTable, openTable, chooseLayers, showCommentBox,
   };
 

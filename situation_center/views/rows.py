@@ -346,3 +346,31 @@ class AccountRow(TypedDict):
     login: str
     title: str
     role: str
+
+
+class RegistryRow(TypedDict):
+    """A line of the registry: an object with its device, or a device that is on no object."""
+
+    object_id: int
+    key: str
+    class_: str
+    name_ru: str
+    name_en: str
+    service: str | None
+    life_cycle: str
+    tags: list[str]
+    address: str
+    parent_ru: str | None
+    parent_en: str | None
+    lon: float | None
+    lat: float | None
+    device_id: int | None
+    external_id: str | None
+    profile: str | None
+
+
+class RegistryPage(TypedDict):
+    """Lines in the order of keys; next is the key to go on after, None on the last page."""
+
+    rows: list[RegistryRow]
+    next: str | None

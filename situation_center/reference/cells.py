@@ -1,0 +1,145 @@
+"""What a cell of a registry file means, and how a value is written into one. Pure; used by import and export."""
+
+import json
+import re
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+import shapely
+from shapely.errors import ShapelyError
+
+from citynet.classes import Attribute
+from citynet.errors import BadInput
+
+KEEP = "~"  # leaves what is there
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+TAGS_MAX, TAG_MAX, NAME_MAX = 20, 50, 200
+JSON_MAX = 100_000
+YES, NO = ("true", "yes", "да", "1"), ("false", "no", "нет", "0")
+RUSSIAN_DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+RADIO = ("chirpstack", "things_stack")  # protocols whose devices are known by an EUI
+EUI = re.compile(r"[0-9a-f]{16}")
+
+
+def text(cell: str, limit: int = NAME_MAX) -> str:
+    """Words for people. Raises BadInput (bad_text)."""
+    if len(cell) > limit or not cell.isprintable():
+        raise BadInput("bad_text", cell[:80])
+    return cell
+
+
+def coordinate(cell: str, limit: float) -> float:
+    """Degrees, with a decimal point or comma. Raises BadInput (bad_coordinates)."""
+    try:
+        value = float(cell.replace(",", "."))
+    except ValueError as error:
+        raise BadInput("bad_coordinates", cell[:40]) from error
+    if not -limit <= value <= limit:
+        raise BadInput("bad_coordinates", cell[:40])
+    return value
+
+
+def moment(cell: str, zone: tzinfo) -> datetime:
+    """ISO 8601 or dd.mm.yyyy; without a zone it is the city's. Raises BadInput (bad_date)."""
+    russian = RUSSIAN_DATE.fullmatch(cell)
+    try:
+        if russian:
+            day, month, year, *clock = (int(n or 0) for n in russian.groups())
+            made = datetime(year, month, day, clock[0], clock[1], clock[2], tzinfo=zone)
+        else:
+            made = datetime.fromisoformat(cell)
+    except ValueError as error:
+        raise BadInput("bad_date", cell[:40]) from error
+    made = (made if made.tzinfo else made.replace(tzinfo=zone)).astimezone(UTC)
+    if not FIRST <= made < LAST:
+        raise BadInput("bad_date", cell[:40])
+    return made
+
+
+def tags(cell: str) -> list[str]:
+    """Words divided by comma, semicolon or bar, each once. Raises BadInput (bad_tags)."""
+    found = list(dict.fromkeys(w for w in (part.strip() for part in re.split("[,;|]", cell)) if w))
+    if len(found) > TAGS_MAX or any(len(w) > TAG_MAX or not w.isprintable() for w in found):
+        raise BadInput("bad_tags", cell[:80])
+    return found
+
+
+def geometry(cell: str) -> bytes:
+    """WKB of a WKT geometry. Raises BadInput (bad_geometry)."""
+    try:
+        made = shapely.from_wkt(cell)
+    except ShapelyError as error:
+        raise BadInput("bad_geometry", cell[:40]) from error
+    if made is None or made.is_empty or not made.is_valid:
+        raise BadInput("bad_geometry", cell[:40])
+    return bytes(shapely.to_wkb(made))
+
+
+def external_id(cell: str, *, radio: bool) -> str:
+    """The name of a device on the wire; an EUI of a LoRaWAN network in its usual form. Raises BadInput."""
+    if re.fullmatch(r"[\d.,]+[eE]\+\d+", cell):
+        raise BadInput("number_not_text", cell[:40])
+    plain = re.sub(r"[\s:.-]", "", cell).lower()
+    if radio and EUI.fullmatch(plain):
+        return plain
+    if not re.fullmatch(r"[^\s/*>+#\x00-\x1f]{1,100}", cell):
+        raise BadInput("bad_identifier", cell[:40])
+    return cell
+
+
+def attribute(cell: str, known: Attribute | None) -> Any:
+    """A typed value; of an unknown attribute what its JSON says, else text. Raises BadInput (bad_attribute)."""
+    if known is None or known.type in ("geometry", "list"):
+        return _loose(cell)
+    if known.type == "number":
+        try:
+            value = float(cell.replace(",", "."))
+        except ValueError as error:
+            raise BadInput("bad_attribute", cell[:80]) from error
+        return int(value) if value.is_integer() and abs(value) < 1e15 and not re.search("[eE]", cell) else value
+    if known.type == "bool":
+        if cell.lower() not in YES + NO:
+            raise BadInput("bad_attribute", cell[:80])
+        return cell.lower() in YES
+    if known.type == "date":
+        return cell[:10] if re.fullmatch(r"\d{4}-\d\d-\d\dT00:00:00", cell) else _day(cell)
+    return cell
+
+
+def _day(cell: str) -> str:
+    found = RUSSIAN_DATE.fullmatch(cell)
+    return f"{found[3]}-{int(found[2]):02}-{int(found[1]):02}" if found else cell
+
+
+def _loose(cell: str) -> Any:
+    if len(cell) > JSON_MAX or "\\u0000" in cell:
+        raise BadInput("bad_attribute", f"{len(cell)} characters")
+    try:
+        return json.loads(cell, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return cell
+
+
+def _no_constant(name: str) -> Any:
+    raise BadInput("bad_attribute", name)
+
+
+def write_attribute(value: Any, known: Attribute | None) -> str:
+    """The cell that attribute() reads back as the same value."""
+    if value is None:
+        return ""
+    if isinstance(value, str) and (known is not None and known.type not in ("geometry", "list", "number", "bool")):
+        return value
+    if isinstance(value, str) and _loose(value) == value:
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def write_geometry(stored: bytes | None) -> str:
+    """WKT with all digits."""
+    return "" if stored is None else str(shapely.to_wkt(shapely.from_wkb(bytes(stored)), rounding_precision=-1))
+
+
+def write_moment(value: datetime) -> str:
+    """ISO 8601 in UTC."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

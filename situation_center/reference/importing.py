@@ -1,0 +1,296 @@
+"""Takes a file of objects and devices into the registry: every row is checked, then all of them count or none.
+
+Called by the API, the screen and `citynet registry import`. Memory is bounded: rows pass in chunks.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+from citynet.catalog import Catalog, Profile
+from citynet.classes import ObjectClass
+from citynet.db import Connection, Database, Row, named_sql
+from citynet.errors import BadInput
+from situation_center import registry_write, zones
+from situation_center.reference.cells import RADIO, attribute
+from situation_center.reference.rows import Reader, Reject, Words, header
+from situation_center.reference.rows import Row as FileRow
+from situation_center.reference.table import Cells, Table, open_table
+from situation_center.registry_plan import Change, Ids, Plan, device_key, make_plan
+from situation_center.registry_versions import Moment, begin, current, differs
+
+SQL = named_sql(Path(__file__).with_name("importing.sql"))
+CHUNK = 2_000
+REPORT_MAX = 1_000_000
+SOURCE = "registry"
+CHECKS = (
+    "same_key", "same_eui", "other_class", "merged", "no_class", "no_name", "no_profile", "no_eui", "eui_elsewhere",
+    "other_device", "no_org", "no_parent", "circles",
+)  # fmt: skip
+PENDING = -1  # id of what the file will make
+Tell = Callable[[int], Awaitable[None]]
+
+
+@dataclass
+class Outcome:
+    """What a file is, and what came or would come of it, in rows. reasons: fault -> how often."""
+
+    kind: str = ""
+    encoding: str = ""
+    separator: str = ""
+    rows: int = 0
+    new: int = 0
+    changed: int = 0
+    same: int = 0
+    rejected: int = 0
+    applied: bool = False
+    reasons: dict[str, int] = field(default_factory=dict)
+
+
+async def _silent(_: int) -> None:
+    """For whoever does not wait."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One pass over a file. tell hears how many rows are done."""
+
+    import_id: UUID
+    catalog: Catalog
+    zone: ZoneInfo
+    actor: str
+    tell: Tell = _silent
+
+
+async def run(db: Database, work: Work, path: Path, *, apply: bool) -> Outcome:
+    """Check a file and, with apply, take it in when nothing is wrong with it; faults are kept in registry_reject.
+
+    One transaction: a fault, an error or a lost connection leaves the registry as it was.
+    """
+    outcome = Outcome()
+    async with db.transaction(work.actor) as conn:
+        await conn.execute(SQL["forget_rejects"], {"id": work.import_id})
+        moment = await begin(conn, work.actor, lock=apply)
+        if await _load(conn, work, path, outcome=outcome, moment=moment):
+            await _check(conn, work)
+            await _walk(conn, work, outcome, moment=moment, write=False)
+        await _count_rejects(conn, work, outcome)
+        if apply and not outcome.rejected:
+            await conn.execute(SQL["add_identities"])
+            await _walk(conn, work, outcome, moment=moment, write=True)
+            outcome.applied = True
+            await _note(conn, work, outcome)
+    return outcome
+
+
+async def _load(conn: Connection, work: Work, path: Path, *, outcome: Outcome, moment: Moment) -> bool:
+    """Rows of the file into a temporary table, their own faults into the report; False where the header is wrong."""
+    await conn.execute(SQL["rows"])
+    try:
+        table = await asyncio.to_thread(open_table, path)
+        outcome.kind, outcome.encoding, outcome.separator = table.kind, table.encoding, table.separator
+        names, faults = header(table.columns)
+        await _reject(conn, work, faults)
+        if not faults:
+            await _rows(conn, work, table, reader=Reader(names, await _words(conn, work, moment)), outcome=outcome)
+    except BadInput as error:
+        faults = [Reject(1, "", error.reason, error.detail[:200])]
+        await _reject(conn, work, faults)
+    return not faults
+
+
+async def _words(conn: Connection, work: Work, moment: Moment) -> Words:
+    rows = await (await conn.execute(registry_write.SQL["profiles"])).fetchall()
+    profiles = {row["name"]: Profile.model_validate(row["body"]) for row in rows}
+    kinds = await registry_write.classes(conn)
+    return Words(work.catalog, profiles, kinds, work.zone, moment.city)
+
+
+def _chunks(table: Table, reader: Reader) -> Iterator[list[FileRow]]:
+    rows: Iterator[tuple[int, Cells]] = table.rows()
+    while chunk := list(itertools.islice(rows, CHUNK)):
+        yield [reader.read(line, cells) for line, cells in chunk]
+
+
+async def _rows(conn: Connection, work: Work, table: Table, *, reader: Reader, outcome: Outcome) -> None:
+    chunks = _chunks(table, reader)
+    while chunk := await asyncio.to_thread(next, chunks, None):
+        outcome.rows += len(chunk)
+        await _reject(conn, work, [fault for row in chunk for fault in row.faults])
+        async with conn.cursor() as cursor, cursor.copy(SQL["copy_rows"]) as copy:
+            for row in chunk:
+                if row.change and row.change.key:
+                    await copy.write_row(_record(row.line, row.change))
+        await work.tell(outcome.rows)
+    if not outcome.rows:
+        raise BadInput("no_rows", "the file has a header only")
+    for name in ("index_rows", "index_order", "analyze_rows"):
+        await conn.execute(SQL[name])
+
+
+def _record(line: int, change: Change) -> tuple[Any, ...]:
+    device = change.device
+    named = bool(change.given.name_ru or change.given.name_en)
+    known = change.given.attributes if change.cls == "device" else vars(device) if device else {}
+    eui, profile, protocol = (known.get(name) or "" for name in ("external_id", "profile", "protocol"))
+    area = change.cls in zones.CLASSES
+    body = msgspec.msgpack.encode(change)
+    return (line, change.key, change.cls, eui, profile, protocol in RADIO, named, area, change.org, change.parent, body)
+
+
+async def _reject(conn: Connection, work: Work, faults: list[Reject]) -> None:
+    if not faults:
+        return
+    async with conn.cursor() as cursor, cursor.copy(SQL["copy_rejects"]) as copy:
+        for fault in faults:
+            await copy.write_row(
+                (work.import_id, fault.line, fault.name, fault.reason, fault.value.replace("\0", "\\0"))
+            )
+
+
+async def _check(conn: Connection, work: Work) -> None:
+    """What only the whole file and the registry show."""
+    for name in CHECKS:
+        await conn.execute(SQL[name], {"id": work.import_id})
+
+
+async def _count_rejects(conn: Connection, work: Work, outcome: Outcome) -> None:
+    given = {"id": work.import_id}
+    row = await (await conn.execute(SQL["rejects"], given)).fetchone()
+    assert row is not None
+    outcome.rejected = row["lines"]
+    rows = await (await conn.execute(SQL["by_reason"], given)).fetchall()
+    outcome.reasons = {row["reason"]: row["n"] for row in rows}
+
+
+@dataclass
+class Step:
+    """A chunk on its way: changes, lines and ids of their keys, and what showed only now that their class is known."""
+
+    lines: dict[str, int] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    ids: Ids = field(default_factory=dict)
+    faults: list[Reject] = field(default_factory=list)
+
+
+async def _walk(conn: Connection, work: Work, outcome: Outcome, *, moment: Moment, write: bool) -> None:
+    """Plan every row; without write count what would change and note what cannot be, with write do it."""
+    kinds, known = await registry_write.classes(conn), await registry_write.load_zones(conn)
+    at: dict[str, Any] = {"area": True, "line": 0, "limit": CHUNK}
+    areas_changed, done = False, 0
+    while rows := await (await conn.execute(SQL["chunk"], at)).fetchall():
+        if at["area"] and not rows[0]["area"]:
+            known = await registry_write.load_zones(conn)  # areas come first, the others are placed in them
+        if rows[0]["area"] != rows[-1]["area"]:
+            rows = [row for row in rows if row["area"]]
+        at |= {"area": rows[-1]["area"], "line": rows[-1]["line"]}
+        step = _step(rows, kinds)
+        if write:
+            plan = await registry_write.plan_for(
+                conn, step.changes, ids=step.ids, kinds=kinds, source=SOURCE, known=known
+            )
+            changed = await registry_write.carry_out(conn, plan, moment=moment)
+            areas_changed |= bool(changed & plan.areas)
+            await registry_write.allocate_series(conn, step.changes, ids=step.ids, catalog=work.catalog)
+        else:
+            await _compare(conn, work, outcome, step=step, kinds=kinds, known=known)
+        done += len(rows)
+        await work.tell(done)
+    if areas_changed:
+        await registry_write.rezone(conn, moment)
+
+
+def _typed(change: Change, cls: ObjectClass | None, step: Step, *, line: int) -> Change:
+    """The file does not name the class: only now its attributes have a type."""
+    attributes: dict[str, Any] = {}
+    for name, cell in change.given.attributes.items():
+        try:
+            attributes[name] = None if cell is None else attribute(cell, cls.find(name) if cls else None)
+        except BadInput as error:
+            step.faults.append(Reject(line, f"attr.{name}", error.reason, error.detail[:200]))
+    return replace(change, given=replace(change.given, attributes=attributes))
+
+
+def _step(rows: list[Row], kinds: Mapping[str, ObjectClass]) -> Step:
+    step = Step()
+    for row in rows:
+        change: Change = msgspec.msgpack.decode(row["body"], type=Change)
+        if not change.cls and row["class"]:
+            change = replace(change, cls=row["class"])
+            change = _typed(change, kinds.get(change.cls), step, line=row["line"])
+        new = -row["line"] * 2 - 2
+        step.ids[change.key] = row["object_id"] or new
+        if change.device:
+            step.ids[device_key(change.device.external_id)] = row["device_id"] or new - 1
+        for key, found in ((change.org, row["org_id"]), (change.parent, row["parent_id"])):
+            if key:
+                step.ids.setdefault(key, found or PENDING)
+        step.lines[change.key] = row["line"]
+        step.changes.append(change)
+    return step
+
+
+async def _compare(
+    conn: Connection, work: Work, outcome: Outcome, *, step: Step, kinds: Mapping[str, ObjectClass], known: zones.Zones
+) -> None:
+    """Count new, changed and equal rows; rows that the registry cannot take go into the report."""
+    before = await current(conn, [i for i in step.ids.values() if i > 0])
+    plan, faults = Plan(), list(step.faults)
+    for change in step.changes:
+        now = before.get(step.ids[change.key])
+        line = step.lines[change.key]
+        if change.since and now and change.since < now.valid_from:
+            faults.append(Reject(line, "since", "date_before", f"{change.since:%Y-%m-%d} < {now.valid_from:%Y-%m-%d}"))
+        faults += _unknown_attributes(change, line, kinds=kinds, known=set(now.version.attributes) if now else set())
+        try:
+            one = make_plan([change], ids=step.ids, before=before, kinds=kinds, source=SOURCE, known=known)
+        except BadInput as error:
+            faults.append(Reject(line, "", error.reason, error.detail[:200]))
+            continue
+        plan.versions |= one.versions
+    await _reject(conn, work, faults)
+    different = differs(plan.versions, before)
+    for change in step.changes:
+        ids = {step.ids[change.key]} | ({step.ids[device_key(change.device.external_id)]} if change.device else set())
+        kind = "new" if step.ids[change.key] < 0 else "changed" if ids & different else "same"
+        setattr(outcome, kind, getattr(outcome, kind) + 1)
+
+
+def _unknown_attributes(
+    change: Change, line: int, *, kinds: Mapping[str, ObjectClass], known: set[str]
+) -> list[Reject]:
+    """A misspelt column must not become an attribute that nobody ever reads."""
+    cls = kinds.get(change.cls)
+    if cls is None or change.cls == "device":
+        return []
+    return [
+        Reject(line, f"attr.{name}", "unknown_attribute", f"{change.cls}.{name}"[:200])
+        for name, value in change.given.attributes.items()
+        if value is not None and name not in known and cls.find(name) is None
+    ]
+
+
+async def _note(conn: Connection, work: Work, outcome: Outcome) -> None:
+    detail = {"import": str(work.import_id), "rows": outcome.rows, "new": outcome.new, "changed": outcome.changed}
+    await conn.execute(
+        "INSERT INTO audit (actor, action, object, detail) VALUES (%s, 'registry.import', %s, %s)",
+        [work.actor, str(work.import_id), Jsonb(detail)],
+    )
+    if outcome.new or outcome.changed:
+        await registry_write.announce(conn, "registry", "all")
+
+
+async def finish(db: Database, work: Work, outcome: Outcome) -> None:
+    """Keep with the job how the last pass ended."""
+    state = "applied" if outcome.applied else "refused" if outcome.rejected else "checked"
+    given = {"id": work.import_id, "state": state, "summary": Jsonb(asdict(outcome))}
+    async with db.transaction(work.actor) as conn:
+        await conn.execute(SQL["finish"], given)

@@ -1,0 +1,162 @@
+"""Files on their way into the registry: kept with their bytes, checked and applied in the background, told how far.
+
+Called by the API and the screen. A job whose process died shows as failed and can be started again.
+"""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import psycopg
+import structlog
+from psycopg.types.json import Jsonb
+
+from citynet.access import Actor, require
+from citynet.catalog import catalog
+from citynet.db import Row
+from citynet.errors import BadInput, Conflict, NotFound
+from situation_center.reference.importing import REPORT_MAX, SQL, Outcome, Work, finish, run
+from situation_center.reference.rows import Reject
+from situation_center.reference.table import FILE_BYTES_MAX
+from situation_center.store import Center
+
+log = structlog.get_logger()
+SHOWN = 20
+STARTS = {"checking": ["checking", "checked", "refused", "failed"], "applying": ["checked"]}
+_running: dict[UUID, asyncio.Task[None]] = {}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file: state checking, checked, refused, applying, applied or failed; progress in rows."""
+
+    import_id: UUID
+    at: datetime
+    actor: str
+    file_name: str
+    state: str
+    progress: int
+    summary: dict[str, Any]
+
+
+def _job(row: Row) -> Job:
+    state = row["state"]
+    lost = state in STARTS and row["import_id"] not in _running
+    return Job(
+        row["import_id"], row["at"], row["actor"], row["file_name"], "failed" if lost else state, row["progress"],
+        row["summary"],
+    )  # fmt: skip
+
+
+async def submit(db: Center, actor: Actor, file_name: str, *, body: bytes) -> UUID:
+    """Keep a file and begin to check it. Raises BadInput. Needs registry.write."""
+    require(actor, "registry.write")
+    if not body or len(body) > FILE_BYTES_MAX:
+        raise BadInput("too_large" if body else "not_a_table", f"{len(body)} bytes")
+    name = "".join(c for c in file_name if c.isprintable())[:200] or "file"
+    given = {"actor": actor.name, "file_name": name, "body": body}
+    async with db.transaction(actor.name, action="registry.upload", object_=name, detail={"bytes": len(body)}) as conn:
+        await conn.execute(SQL["tidy"])
+        row = await (await conn.execute(SQL["add_job"], given)).fetchone()
+    assert row is not None
+    import_id: UUID = row["import_id"]
+    _begin(db, actor, import_id, apply=False)
+    return import_id
+
+
+async def apply(db: Center, actor: Actor, import_id: UUID) -> None:
+    """Begin to take in a file that was checked without faults. Raises Conflict. Needs registry.write."""
+    require(actor, "registry.write")
+    async with db.transaction(actor.name) as conn:
+        given = {"id": import_id, "to": "applying", "from": STARTS["applying"]}
+        if not await (await conn.execute(SQL["start"], given)).fetchone():
+            raise Conflict("only a file that was checked without faults is applied, once")
+    _begin(db, actor, import_id, apply=True)
+
+
+def _begin(db: Center, actor: Actor, import_id: UUID, *, apply: bool) -> None:
+    task = asyncio.create_task(_work(db, actor, import_id, apply=apply))
+    _running[import_id] = task
+    task.add_done_callback(lambda _: _running.pop(import_id, None))
+
+
+async def _work(db: Center, actor: Actor, import_id: UUID, *, apply: bool) -> None:
+    async def tell(done: int) -> None:
+        async with db.transaction(actor.name) as conn:
+            await conn.execute(SQL["progress"], {"id": import_id, "done": done})
+
+    work = Work(import_id, catalog(), ZoneInfo(db.settings.timezone), actor.name, tell)
+    try:
+        async with stored(db, import_id) as path:
+            outcome = await run(db, work, path, apply=apply)
+        await finish(db, work, outcome)
+        await db.announce("registry", str(import_id))
+    except (BadInput, psycopg.Error, OSError) as error:
+        log.warning("import failed", import_id=str(import_id), error=str(error).splitlines()[0])
+        with contextlib.suppress(psycopg.Error):
+            await _failed(db, actor, import_id, why=str(error).splitlines()[0][:300])
+
+
+async def _failed(db: Center, actor: Actor, import_id: UUID, *, why: str) -> None:
+    async with db.transaction(actor.name) as conn:
+        given = {"id": import_id, "state": "failed", "summary": Jsonb({"error": why})}
+        await conn.execute(SQL["finish"], given)
+
+
+@asynccontextmanager
+async def stored(db: Center, import_id: UUID) -> AsyncIterator[Path]:
+    """The bytes of a job as a file. Raises NotFound."""
+    row = await db.row(SQL["body"], {"id": import_id})
+    if row is None or row["body"] is None:
+        raise BadInput("not_a_table", "the file is not kept any more: send it again")
+    descriptor, name = tempfile.mkstemp(prefix="citynet-import-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(row["body"])
+        del row
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+async def finished(import_id: UUID) -> None:
+    """Wait until nothing is under way for this job in this process."""
+    task = _running.get(import_id)
+    if task:
+        await asyncio.wait([task])
+
+
+async def one(db: Center, actor: Actor, import_id: UUID) -> Job:
+    """A job. Raises NotFound. Needs registry.write."""
+    require(actor, "registry.write")
+    row = await db.row(SQL["job"], {"id": import_id})
+    if row is None:
+        raise NotFound(f"no import {import_id}")
+    return _job(row)
+
+
+async def newest(db: Center, actor: Actor) -> list[Job]:
+    """The newest jobs. Needs registry.write."""
+    require(actor, "registry.write")
+    return [_job(row) for row in await db.rows(SQL["jobs"], {"limit": SHOWN})]
+
+
+async def report(db: Center, actor: Actor, import_id: UUID, *, limit: int = REPORT_MAX) -> list[Reject]:
+    """Every fault in the order of the file. Needs registry.write."""
+    await one(db, actor, import_id)
+    rows = await db.rows(SQL["report"], {"id": import_id, "limit": limit})
+    return [Reject(**row) for row in rows]
+
+
+def outcome_of(job: Job) -> Outcome | None:
+    """What the last pass over the file found; None before it ended."""
+    return Outcome(**job.summary) if "rows" in job.summary else None
