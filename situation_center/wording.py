@@ -82,6 +82,13 @@ def clock_time(moment: datetime | None, zone: ZoneInfo) -> str:
     return moment.astimezone(zone).strftime("%H:%M:%S") if moment else "—"
 
 
+def zone_name(moment: datetime, zone: ZoneInfo) -> str:
+    """UTC+3 or UTC−3:30: how the zone stands then, in every language."""
+    minutes = int((moment.astimezone(zone).utcoffset() or timedelta()).total_seconds() // 60)
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{'−' if minutes < 0 else '+'}{hours}{f':{rest:02}' if rest else ''}"
+
+
 def date_time(language: str, moment: datetime | None, zone: ZoneInfo) -> str:
     """21 ноя, 14:05 in the city's zone."""
     if moment is None:

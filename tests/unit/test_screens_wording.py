@@ -81,3 +81,5 @@ def test_spans_and_moments() -> None:
     moment = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
     assert wording.date_time("ru", moment, ZoneInfo("Europe/Moscow")) == "22 ноя, 01:30"
     assert wording.clock_time(None, ZoneInfo("Europe/Moscow")) == "—"
+    assert wording.zone_name(moment, ZoneInfo("Europe/Moscow")) == "UTC+3"
+    assert wording.zone_name(moment, ZoneInfo("America/St_Johns")) == "UTC−3:30"

@@ -1,6 +1,7 @@
 """The frame around every page: header, stores, push, dialogs, and the callback that shows the page of an address."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -18,7 +19,7 @@ from situation_center.screens.parts import actions, dialogs, feed
 from situation_center.screens.parts.browser import attrs, in_browser
 from situation_center.screens.parts.failures import FAILURES, Logged
 from situation_center.screens.parts.marks import browser_words
-from situation_center.wording import say
+from situation_center.wording import say, zone_name
 
 # Mantine's dark shades, from text to the deepest ground, in the greys of screens.css.
 DARK = ["dfe5ea", "c3ccd3", "9aa5af", "7d8993", "3f4952", "2b333a", "1b2025", "14181b", "0f1215", "0b0e10"]
@@ -90,7 +91,7 @@ def _header_right(who: Actor) -> list[Any]:
         [
             html.Small(**attrs(data_clock="date"), className="date"),
             html.B(id="city-clock", **attrs(data_clock="time"), **zone),
-            html.Small(desk().settings.timezone.rpartition("/")[2].replace("_", " ")),
+            html.Small(zone_name(datetime.now(UTC), desk().zone)),
             html.Small(id="city-speed", hidden=True),
         ],
         className="clock",

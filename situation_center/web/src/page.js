@@ -1,13 +1,14 @@
 /** What the map needs of the page around it: address, stored view, style sheet. */
 
-const VIEW_KEY = 'citynet.map.view';
+/** Each page has a view of its own: who looked at one bin wants the whole city on the page of the water supply. */
+const viewKey = () => `citynet.map.view ${location.pathname}`;
 
 export const liveAddress = () => `${location.origin.replace(/^http/, 'ws')}/map/live`;
 
-/** The operator's view survives a change of page. */
+/** The operator's view of a page survives a visit to another one. */
 export function savedView() {
   try {
-    return /** @type {{center: [number, number], zoom: number} | null} */ (JSON.parse(sessionStorage.getItem(VIEW_KEY) ?? 'null'));
+    return /** @type {{center: [number, number], zoom: number} | null} */ (JSON.parse(sessionStorage.getItem(viewKey()) ?? 'null'));
   } catch {
     return null;
   }
@@ -16,7 +17,7 @@ export function savedView() {
 /** @param {import('maplibre-gl').Map} map */
 export function saveView(map) {
   const { lng, lat } = map.getCenter();
-  sessionStorage.setItem(VIEW_KEY, JSON.stringify({ center: [lng, lat], zoom: map.getZoom() }));
+  sessionStorage.setItem(viewKey(), JSON.stringify({ center: [lng, lat], zoom: map.getZoom() }));
 }
 
 /** @param {string} href @returns {Promise<void>} */
