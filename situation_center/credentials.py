@@ -95,10 +95,17 @@ async def revoke(db: Database, external_id: str, *, by: str, uid: str = "") -> i
     """End credentials of a device now, all or the one of uid, and its sessions with them; the number ended."""
     detail = {"uid": uid} if uid else {}
     async with db.transaction(by, action="credential.revoke", object_=external_id, detail=detail) as conn:
-        given = {"key": f"device/{external_id}".replace("\0", ""), "by": by, "uid": uid or None}
-        ended = (await conn.execute(SQL["revoke"], given)).rowcount
+        ended = await end(conn, external_id, by=by, uid=uid)
         if not ended:
             raise NotFound(f"no valid credential of {external_id[:200]}")
+    return ended
+
+
+async def end(conn: Connection, external_id: str, *, by: str, uid: str = "") -> int:
+    """revoke within the caller's audited transaction; the number ended may be 0."""
+    given = {"key": f"device/{external_id}".replace("\0", ""), "by": by, "uid": uid or None}
+    ended = (await conn.execute(SQL["revoke"], given)).rowcount
+    if ended:
         await _announce(conn, [external_id])
     return ended
 

@@ -16,7 +16,7 @@ from citynet.errors import BadInput
 from citynet.settings import Settings
 from situation_center.accounts import OPERATOR_OF_MACHINE
 from situation_center.reference import exporting, importing
-from situation_center.reference.rows import Reject
+from situation_center.reference.columns import Reject
 from situation_center.wording import LANGUAGES, word
 
 app = typer.Typer(help="The registry of objects and devices: import and export.", no_args_is_help=True)

@@ -46,11 +46,12 @@ class Change:
 
 @dataclass
 class Plan:
-    """Versions by id, when they begin, which of them are areas, and which device measures which point."""
+    """Versions by id and when they begin; which are areas, which devices alone; device -> point that it measures."""
 
     versions: dict[int, Version] = field(default_factory=dict)
     starts: dict[int, datetime] = field(default_factory=dict)
     areas: set[int] = field(default_factory=set)
+    alone: set[int] = field(default_factory=set)
     ties: dict[int, int] = field(default_factory=dict)
 
 
@@ -107,6 +108,8 @@ def make_plan(
         plan.versions[object_id] = object_version(change, ids, now, kinds=kinds, source=source)
         if change.cls in zones.CLASSES:
             plan.areas.add(object_id)
+        if change.cls == "device":
+            plan.alone.add(object_id)
         _start(plan, object_id, change.since, now=now)
     _place(plan, known)
     for change in changes:
@@ -116,7 +119,7 @@ def make_plan(
 
 
 def _place(plan: Plan, known: zones.Zones) -> None:
-    others = {i: v for i, v in plan.versions.items() if i not in plan.areas}
+    others = {i: v for i, v in plan.versions.items() if i not in plan.areas | plan.alone}
     members = known.members({i: (v.lon, v.lat, v.geometry) for i, v in others.items()})
     plan.versions |= {i: replace(v, zone_ids=members[i]) for i, v in others.items()}
 

@@ -15,6 +15,7 @@ from citynet.db import Connection, Database, named_sql
 from citynet.errors import BadInput
 from citynet.model import ProposalRequest
 from situation_center import zones
+from situation_center.registry_lines import show
 from situation_center.registry_plan import Change, Ids, Plan, device_key, from_proposal, make_plan
 from situation_center.registry_versions import SINCE, Moment, begin, current, write
 from situation_center.store import add_outbox
@@ -85,7 +86,7 @@ async def plan_for(
 async def carry_out(conn: Connection, plan: Plan, *, moment: Moment) -> set[int]:
     """Write the versions and ties of a plan; the ids that changed."""
     changed = await write(conn, plan.versions, moment, starts=plan.starts)
-    await _tie(conn, plan, moment=moment)
+    await show(conn, changed | await tie(conn, plan.ties, moment))
     return changed
 
 
@@ -142,20 +143,31 @@ async def rezone(conn: Connection, moment: Moment) -> set[int]:
     moved |= {row["device_id"]: moved[row["object_id"]] for row in rows}
     known_now = await current(conn, moved)
     wanted = {i: replace(now.version, zone_ids=moved[i]) for i, now in known_now.items()}
-    return await write(conn, wanted, moment) if wanted else set()
+    changed = await write(conn, wanted, moment) if wanted else set()
+    await show(conn, changed)
+    return changed
 
 
-async def _tie(conn: Connection, plan: Plan, *, moment: Moment) -> None:
-    """Device measures point from now on; a device that comes to another point, or another to this one, ends the old."""
-    wanted = plan.ties
+async def tie(conn: Connection, wanted: Mapping[int, int], moment: Moment) -> set[int]:
+    """Device measures point from now on; a device that comes to another point, or another to this one, ends the old.
+
+    Gives all devices and points whose relation changed.
+    """
     rows = await (
         await conn.execute(SQL["tied"], {"devices": list(wanted), "points": list(wanted.values())})
     ).fetchall()
     right = {row["device_id"] for row in rows if wanted.get(row["device_id"]) == row["object_id"]}
-    wrong = [row["device_id"] for row in rows if row["device_id"] not in right]
-    await conn.execute(SQL["untie"], {"devices": wrong, "city": moment.city})
+    wrong = [row for row in rows if row["device_id"] not in right]
+    await untie(conn, [row["device_id"] for row in wrong], moment)
     new = {device: point for device, point in wanted.items() if device not in right}
     await conn.execute(SQL["tie"], {"devices": list(new), "points": list(new.values()), "since": SINCE})
+    touched = [*new.items(), *((row["device_id"], row["object_id"]) for row in wrong)]
+    return {i for pair in touched for i in pair}
+
+
+async def untie(conn: Connection, devices: list[int], moment: Moment) -> None:
+    """These devices measure nothing from now on."""
+    await conn.execute(SQL["untie"], {"devices": devices, "city": moment.city})
 
 
 async def allocate_series(conn: Connection, changes: list[Change], *, ids: Ids, catalog: Catalog) -> int:

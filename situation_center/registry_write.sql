@@ -46,3 +46,12 @@ SELECT DISTINCT ON (rule_id) rule_id AS name, version, body FROM rule ORDER BY r
 
 -- add_rule: a new version.
 INSERT INTO rule (rule_id, version, body, effective_from) VALUES (%(name)s, %(version)s, %(body)s, %(city)s)
+
+-- tied_key: what a device measures now.
+SELECT p.key FROM object d JOIN device_point dp ON dp.device_id = d.object_id AND dp.valid_to = 'infinity'
+JOIN object p ON p.object_id = dp.object_id WHERE d.key = %(key)s
+
+-- device_on: the device that is on an object now.
+SELECT substr(d.key, 8) AS external_id FROM object o
+JOIN device_point dp ON dp.object_id = o.object_id AND dp.valid_to = 'infinity'
+JOIN object d ON d.object_id = dp.device_id WHERE o.key = %(key)s

@@ -20,9 +20,6 @@ CREATE TABLE object (
   key text NOT NULL UNIQUE CHECK (length(key) BETWEEN 1 AND 200),
   class text NOT NULL CHECK (class ~ '^[a-z][a-z0-9_]{0,62}$'),
   merged_into int REFERENCES object);
-CREATE INDEX object_key_order ON object (key COLLATE "C");
-CREATE INDEX object_class_order ON object (class, key COLLATE "C");
-CREATE INDEX object_key_text ON object USING gin (lower(key) gin_trgm_ops);
 
 CREATE TABLE object_version (
   object_id int NOT NULL REFERENCES object,
@@ -42,11 +39,6 @@ CREATE TABLE object_version (
   origin jsonb NOT NULL DEFAULT '{}');  -- field -> source that wrote it last, where the class names an order of sources
 CREATE INDEX object_version_current ON object_version (object_id) WHERE recorded_to = 'infinity';
 CREATE INDEX object_version_parent ON object_version (parent_id) WHERE recorded_to = 'infinity';
-CREATE INDEX object_version_life ON object_version (life_cycle)
-  WHERE recorded_to = 'infinity' AND valid_to = 'infinity' AND life_cycle <> 'active';
-CREATE INDEX object_version_text ON object_version
-  USING gin (lower(name_ru || ' ' || name_en || ' ' || address) gin_trgm_ops)
-  WHERE recorded_to = 'infinity' AND valid_to = 'infinity';
 
 CREATE VIEW object_now AS
   SELECT o.object_id, o.uid, o.key, o.class, v.name_ru, v.name_en, v.service, v.org_id, v.parent_id,
@@ -81,6 +73,30 @@ CREATE VIEW device_credential_now AS
   WHERE c.revoked IS NULL AND o.class = 'device' AND starts_with(o.key, 'device/') AND EXISTS (
     SELECT FROM object_version v WHERE v.object_id = o.object_id
     AND v.recorded_to = 'infinity' AND v.valid_to = 'infinity' AND NOT v.retired);
+-- What the list of the registry shows: objects with their device, and devices that are on none. registry_line is kept
+-- equal to registry_line_now by the writer of the registry, so that a list of 100,000 devices answers at once.
+CREATE VIEW registry_line_now AS
+  SELECT o.object_id, o.key, o.class, o.service, o.zone_ids, coalesce(d.life_cycle, o.life_cycle) AS life_cycle,
+    coalesce(dp.device_id, CASE WHEN o.class = 'device' THEN o.object_id END) AS device_id,
+    a.attributes->>'external_id' AS external_id, a.attributes->>'profile' AS profile,
+    lower(concat_ws(' ', o.key, a.attributes->>'external_id', o.name_ru, o.name_en, o.address,
+      array_to_string(o.tags, ' '))) AS text
+  FROM object_now o
+  LEFT JOIN device_point dp ON dp.object_id = o.object_id AND dp.valid_to = 'infinity'
+  LEFT JOIN object_now d ON d.object_id = dp.device_id
+  LEFT JOIN LATERAL (SELECT CASE WHEN o.class = 'device' THEN o.attributes ELSE d.attributes END AS attributes) a ON true
+  WHERE CASE WHEN o.class = 'device' THEN NOT EXISTS (
+    SELECT FROM device_point x WHERE x.device_id = o.object_id AND x.valid_to = 'infinity') ELSE true END;
+CREATE TABLE registry_line (
+  object_id int PRIMARY KEY REFERENCES object, key text COLLATE "C" NOT NULL, class text NOT NULL, service text,
+  zone_ids int[] NOT NULL, life_cycle text NOT NULL, device_id int, external_id text, profile text, text text NOT NULL);
+CREATE INDEX registry_line_key ON registry_line (key);
+CREATE INDEX registry_line_class ON registry_line (class, key);
+CREATE INDEX registry_line_service ON registry_line (service, key);
+CREATE INDEX registry_line_life ON registry_line (life_cycle, key);
+CREATE INDEX registry_line_profile ON registry_line (profile, key);
+CREATE INDEX registry_line_text ON registry_line USING gin (text gin_trgm_ops);
+
 -- Classes of objects with their typed attributes: schemas/classes.toml and what administrators add.
 CREATE TABLE object_class (
   name text NOT NULL CHECK (name ~ '^[a-z][a-z0-9_]{0,62}$'), version int NOT NULL, body jsonb NOT NULL,
@@ -109,6 +125,18 @@ CREATE TABLE series (
 CREATE TABLE rule (
   rule_id text NOT NULL, version int NOT NULL, body jsonb NOT NULL, active bool NOT NULL DEFAULT true,
   effective_from timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (rule_id, version));
+
+-- A meter is exchanged: the point and its series stay; the registers of both are written down at the moment of the exchange.
+CREATE TABLE device_swap (
+  swap_id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY, object_id int NOT NULL REFERENCES object,
+  old_device_id int NOT NULL REFERENCES object, new_device_id int NOT NULL REFERENCES object,
+  at timestamptz NOT NULL, recorded timestamptz NOT NULL DEFAULT now(), actor text NOT NULL, note text NOT NULL DEFAULT '',
+  CHECK (old_device_id <> new_device_id));
+CREATE INDEX device_swap_object ON device_swap (object_id);
+CREATE TABLE device_swap_register (
+  swap_id int NOT NULL REFERENCES device_swap, series_id int NOT NULL REFERENCES series,
+  final float8 NOT NULL CHECK (final > '-infinity' AND final < 'infinity'),
+  initial float8 NOT NULL CHECK (initial > '-infinity' AND initial < 'infinity'), PRIMARY KEY (swap_id, series_id));
 
 -- ---------------------------------------------------------------- what happened (written by ingest only)
 CREATE TABLE reading (
@@ -144,6 +172,7 @@ CREATE TABLE quarantine (
   arrived timestamptz, replayed timestamptz, replayed_by text NOT NULL DEFAULT '', replay_of bigint,
   UNIQUE (stream, stream_seq, reason, detail));
 CREATE INDEX quarantine_at ON quarantine (at DESC);
+CREATE INDEX quarantine_stranger ON quarantine (external_id, quarantine_id DESC) WHERE reason = 'unknown_device';
 CREATE INDEX quarantine_device ON quarantine (external_id, quarantine_id DESC);
 
 CREATE TABLE event (
@@ -297,6 +326,11 @@ GRANT SELECT, INSERT, UPDATE ON object, object_version, device_point, profile, s
 GRANT SELECT, INSERT ON audit, incident_log, command_log TO citynet_center;
 GRANT SELECT, INSERT, UPDATE, DELETE ON registry_import, registry_reject TO citynet_center;
 GRANT SELECT, INSERT ON object_class TO citynet_center;
+GRANT SELECT, INSERT, UPDATE, DELETE ON registry_line TO citynet_center;
+GRANT SELECT ON registry_line_now TO citynet_center;
+GRANT SELECT, INSERT ON device_swap, device_swap_register TO citynet_center;
+GRANT SELECT ON device_swap, device_swap_register TO citynet_ingest, citynet_analytics;
+GRANT MAINTAIN ON object, object_version, device_point, series, registry_line TO citynet_center;
 GRANT SELECT, INSERT, DELETE ON outbox TO citynet_center;
 GRANT DELETE ON session, signin_link TO citynet_center;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO citynet_center;

@@ -19,8 +19,8 @@ from citynet.errors import BadInput
 from situation_center import views
 from situation_center.api.doors import Place, ProblemRoute, ReadsRegistry, WritesRegistry
 from situation_center.reference import exporting, jobs
+from situation_center.reference.columns import Reject
 from situation_center.reference.jobs import Job
-from situation_center.reference.rows import Reject
 from situation_center.reference.table import FILE_BYTES_MAX, guard
 from situation_center.views.base import scope
 from situation_center.views.registry import PAGE, PAGE_MAX, Filter

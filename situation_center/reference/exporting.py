@@ -15,7 +15,7 @@ from citynet.db import Database, Row, named_sql
 from citynet.errors import BadInput
 from situation_center import registry_write
 from situation_center.reference import cells
-from situation_center.reference.rows import COLUMNS
+from situation_center.reference.columns import COLUMNS
 from situation_center.reference.table import guard
 
 SQL = named_sql(Path(__file__).with_name("exporting.sql"))

@@ -21,7 +21,8 @@ from citynet.db import Connection, Database, Row, named_sql
 from citynet.errors import BadInput
 from situation_center import registry_write, zones
 from situation_center.reference.cells import RADIO, attribute
-from situation_center.reference.rows import Reader, Reject, Words, header
+from situation_center.reference.columns import Reject, header
+from situation_center.reference.rows import Reader, Words
 from situation_center.reference.rows import Row as FileRow
 from situation_center.reference.table import Cells, Table, open_table
 from situation_center.registry_plan import Change, Ids, Plan, device_key, make_plan
@@ -88,7 +89,15 @@ async def run(db: Database, work: Work, path: Path, *, apply: bool) -> Outcome:
             await _walk(conn, work, outcome, moment=moment, write=True)
             outcome.applied = True
             await _note(conn, work, outcome)
+    if outcome.applied and outcome.new > CHUNK:
+        await _fresh_statistics(db)
     return outcome
+
+
+async def _fresh_statistics(db: Database) -> None:
+    """Many new rows: the planner must know before the first screen asks, not when autovacuum comes by."""
+    async with db.reader() as conn:
+        await conn.execute(SQL["analyze"])
 
 
 async def _load(conn: Connection, work: Work, path: Path, *, outcome: Outcome, moment: Moment) -> bool:

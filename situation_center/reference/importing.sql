@@ -137,3 +137,6 @@ UPDATE registry_import SET state = %(state)s, summary = %(summary)s,
 
 -- tidy: files of last week.
 DELETE FROM registry_import WHERE at < now() - interval '7 days' AND state <> 'applying'
+
+-- analyze: after many new rows.
+ANALYZE object, object_version, device_point, series, registry_line

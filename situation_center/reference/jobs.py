@@ -24,8 +24,8 @@ from citynet.access import Actor, require
 from citynet.catalog import catalog
 from citynet.db import Row
 from citynet.errors import BadInput, Conflict, NotFound
+from situation_center.reference.columns import Reject
 from situation_center.reference.importing import REPORT_MAX, SQL, Outcome, Work, finish, run
-from situation_center.reference.rows import Reject
 from situation_center.reference.table import FILE_BYTES_MAX
 from situation_center.store import Center
 

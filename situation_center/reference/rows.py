@@ -1,4 +1,4 @@
-"""From the cells of a registry file to changes of the registry: columns by their names, every fault of a row. Pure."""
+"""From the cells of a registry file to changes of the registry, with every fault of a row. Pure."""
 
 import difflib
 from collections.abc import Callable, Mapping
@@ -10,38 +10,14 @@ from citynet.catalog import Catalog, Profile
 from citynet.classes import Attribute, ObjectClass
 from citynet.errors import BadInput
 from situation_center.reference import cells
+from situation_center.reference.columns import Reject
 from situation_center.registry_plan import Change, DeviceChange
 from situation_center.registry_versions import LIFE_CYCLES, Version
 
-COLUMNS = (
-    "key", "class", "name_ru", "name_en", "service", "org", "parent", "lon", "lat", "geometry", "address", "tags",
-    "life_cycle", "external_id", "profile", "since",
-)  # fmt: skip
-ALIASES = {
-    "name": "name_ru", "название": "name_ru", "имя": "name_ru", "наименование": "name_ru", "ключ": "key",
-    "код": "key", "класс": "class", "тип": "class", "вид": "class", "служба": "service", "сервис": "service",
-    "организация": "org", "родитель": "parent", "долгота": "lon", "longitude": "lon", "lng": "lon", "широта": "lat",
-    "latitude": "lat", "адрес": "address", "метки": "tags", "теги": "tags", "состояние": "life_cycle",
-    "status": "life_cycle", "eui": "external_id", "deveui": "external_id", "dev_eui": "external_id",
-    "device_id": "external_id", "идентификатор": "external_id", "профиль": "profile", "с": "since", "дата": "since",
-    "installed": "since", "установлен": "since",
-}  # fmt: skip
 LIFE_WORDS = {
     "запланировано": "planned", "установлено": "installed", "в работе": "active", "списано": "retired",
     "выведено из работы": "out_of_service", "заменено": "swapped",
 }  # fmt: skip
-PREFIXES = ("attr.", "device.")
-GIVEN = ("name_ru", "name_en", "service", "address", "tags")
-
-
-@dataclass(frozen=True)
-class Reject:
-    """One fault: line 1 is the header; name is the column; reason a word that both languages explain."""
-
-    line: int
-    name: str
-    reason: str
-    value: str
 
 
 @dataclass(frozen=True)
@@ -62,41 +38,6 @@ class Row:
     line: int
     change: Change | None = None
     faults: list[Reject] = field(default_factory=list)
-
-
-def header(columns: list[str]) -> tuple[list[str], list[Reject]]:
-    """The meaning of each column, and what cannot be understood."""
-    names = [_meaning(c) for c in columns]
-    faults = [
-        Reject(1, title, "unknown_column", _nearest(title))
-        for title, name in zip(columns, names, strict=True)
-        if name not in COLUMNS and not _attribute_column(name)
-    ]
-    faults += [Reject(1, n, "duplicate_column", n) for n in dict.fromkeys(names) if names.count(n) > 1]
-    if not {"key", "external_id"} & set(names):
-        faults.append(Reject(1, "key", "missing_column", "key, external_id"))
-    if ("lon" in names) != ("lat" in names):
-        faults.append(Reject(1, "lon", "missing_column", "lon, lat"))
-    return names, faults
-
-
-def _meaning(title: str) -> str:
-    plain = title.strip().lower().replace(" ", "_")
-    head, dot, rest = title.strip().partition(".")
-    if dot and f"{head.lower()}." in PREFIXES:
-        return f"{head.lower()}.{rest}"
-    return ALIASES.get(plain, plain)
-
-
-def _attribute_column(name: str) -> bool:
-    rest = name.partition(".")[2]
-    return name.startswith(PREFIXES) and 0 < len(rest) <= 100 and rest.isprintable() and rest not in COLUMNS
-
-
-def _nearest(title: str) -> str:
-    known = [*COLUMNS, *ALIASES]
-    found = difflib.get_close_matches(title.strip().lower(), known, 1)
-    return f"{title[:40]} -> {found[0]}?" if found else title[:40]
 
 
 class Reader:

@@ -9,8 +9,8 @@ from dash import Input, Output, State, callback, dcc, html, no_update
 from citynet.access import Actor
 from situation_center.desk import desk, viewer
 from situation_center.reference import jobs
+from situation_center.reference.columns import COLUMNS, Reject
 from situation_center.reference.jobs import Job
-from situation_center.reference.rows import COLUMNS, Reject
 from situation_center.screens import register
 from situation_center.screens.parts import actions
 from situation_center.screens.parts.browser import attrs, in_browser

@@ -1,0 +1,155 @@
+"""The registry one by one: life cycle, swap that keeps the series, history as of any moment, strangers adopted."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from citynet import registry
+from citynet.model import ReplayRequest
+from tests.flows.center import person
+from tests.flows.test_center_api import Client
+from tests.flows.test_center_api import client as client
+
+STRANGER = "70b3d57ed00599aa"
+QUARANTINED = """
+INSERT INTO quarantine (stage, reason, subject, external_id, stream, stream_seq, payload, arrived)
+VALUES ('gateway', 'unknown_device', %s, %s, 'UPLINKS', %s, %s, now())
+"""
+
+
+@pytest.fixture
+async def admin(client: Client) -> AsyncIterator[httpx.AsyncClient]:
+    key = await client.key(await person(client.town.center, "anna", "administrator"))
+    async with client.http(key) as http:
+        yield http
+
+
+async def lines_are_true(client: Client) -> None:
+    """The list is kept beside the truth by the writer: they must never differ."""
+    columns = "object_id, key, class, service, zone_ids, life_cycle, device_id, external_id, profile, text"
+    rows = await client.town.center.rows(
+        f"(SELECT {columns} FROM registry_line EXCEPT SELECT {columns} FROM registry_line_now) UNION ALL "
+        f"(SELECT {columns} FROM registry_line_now EXCEPT SELECT {columns} FROM registry_line)"
+    )
+    assert rows == []
+
+
+async def state_of(admin: httpx.AsyncClient, ref: str) -> Any:
+    return (await admin.get(f"/registry/objects/{ref}")).json()
+
+
+async def test_the_life_cycle_takes_allowed_steps_only(client: Client, admin: httpx.AsyncClient) -> None:
+    async def to(state: str) -> httpx.Response:
+        return await admin.post("/registry/objects/lamp/1/life-cycle", json={"state": state, "note": "storm"})
+
+    assert (await to("out_of_service")).status_code == 204
+    assert (await state_of(admin, "device/lamp-1"))["life_cycle"] == "out_of_service"
+    assert (await to("planned")).json()["type"].endswith("bad_transition")
+    assert (await to("swapped")).status_code == 422
+    (row,) = (await admin.get("/registry", params={"life_cycle": "out_of_service"})).json()["rows"]
+    assert row["key"] == "lamp/1"
+    assert (await to("active")).status_code == 204
+    assert (await to("retired")).status_code == 204
+    known = await registry.load(client.town.center)
+    assert known.devices["lamp-1"].point_id is None
+    versions = (await admin.get("/registry/objects/device/lamp-1/history")).json()["versions"]
+    now = [v["life_cycle"] for v in versions if v["recorded_to"] is None]
+    assert now == ["retired", "active", "out_of_service", "active"]
+    await lines_are_true(client)
+    rows = await client.town.center.rows("SELECT actor, detail FROM audit WHERE action = 'registry.life_cycle'")
+    assert [r["detail"]["state"] for r in rows] == ["out_of_service", "active", "retired"]
+    assert {r["actor"] for r in rows} == {"person:anna"}
+
+
+async def test_a_swapped_meter_keeps_its_series_and_both_registers(client: Client, admin: httpx.AsyncClient) -> None:
+    before = client.town.registry.by_point
+    (register, *_) = (await admin.get("/registry/objects/inlet/1/registers")).json()
+    wanted = {
+        "external_id": "inlet-new",
+        "registers": [{"series_id": register["series_id"], "final": 1234.5, "initial": 0.25}],
+        "note": "verification",
+    }
+    answer = await admin.post("/registry/objects/inlet/1/swap", json=wanted)
+    assert answer.status_code == 201, answer.text
+    known = await registry.load(client.town.center)
+    assert known.by_point == before
+    assert known.devices["inlet-new"].point_id == client.town.ids["inlet/1"]
+    assert known.devices["inlet-new"].profile == "district-inlet"
+    assert known.devices["inlet-1"].point_id is None
+    assert (await state_of(admin, "device/inlet-1"))["life_cycle"] == "swapped"
+    history = (await admin.get("/registry/objects/inlet/1/history")).json()
+    (swap,) = history["swaps"]
+    assert (swap["old"], swap["new"], swap["actor"]) == ("inlet-1", "inlet-new", "person:anna")
+    assert [(r["final"], r["initial"]) for r in swap["registers"]] == [(1234.5, 0.25)]
+    new, old = history["devices"]
+    assert (new["external_id"], old["external_id"], new["valid_from"]) == ("inlet-new", "inlet-1", old["valid_to"])
+    for bad, reason in (
+        ({"external_id": "inlet-new"}, "same_device"),
+        ({"external_id": "lamp-2"}, "eui_elsewhere"),
+        ({"external_id": "x", "profile": "none"}, "unknown_profile"),
+        ({"external_id": "y", "registers": [{"series_id": 999_999, "final": 1}]}, "no_register"),
+        ({"external_id": "z", "at": "2001-01-01T00:00:00Z"}, "date_before"),
+    ):
+        refused = await admin.post("/registry/objects/inlet/1/swap", json=bad)
+        assert refused.json()["type"].endswith(reason), refused.text
+    assert (await registry.load(client.town.center)).devices["inlet-new"].point_id == client.town.ids["inlet/1"]
+    await lines_are_true(client)
+
+
+async def test_the_past_is_asked_for_by_both_times(client: Client, admin: httpx.AsyncClient) -> None:
+    before = datetime.now(UTC).isoformat()
+    changed = {"name_en": "North inlet", "tags": ["dma"], "address": "ул. Мира, 1", "attributes": {"note": "x"}}
+    assert (await admin.patch("/registry/objects/inlet/1", json=changed)).json() == {"changed": True}
+    assert (await admin.patch("/registry/objects/inlet/1", json=changed)).json() == {"changed": False}
+    assert (await admin.patch("/registry/objects/lamp/1", json={"attributes": {"rated_w": "many"}})).status_code == 422
+    now = await state_of(admin, "inlet/1")
+    assert (now["name_en"], now["tags"], now["attributes"], now["device"]) == (
+        "North inlet",
+        ["dma"],
+        {"note": "x"},
+        "inlet-1",
+    )
+    for name in ("as_of", "known_at"):
+        then = (await admin.get("/registry/objects/inlet/1", params={name: before})).json()
+        assert (then["name_en"], then["tags"]) == ("inlet/1", [])
+    assert (
+        await admin.get("/registry/objects/inlet/1", params={"known_at": "2001-01-01T00:00:00Z"})
+    ).status_code == 404
+    await lines_are_true(client)
+
+
+async def test_a_stranger_is_seen_adopted_and_its_frames_go_up_again(client: Client, admin: httpx.AsyncClient) -> None:
+    async with client.town.ingest.transaction("part:ingest") as conn:
+        for seq in (1, 2, 3):
+            subject = f"up.3.{STRANGER}.chirpstack.app.up"
+            await conn.execute(QUARANTINED, [subject, STRANGER, seq, b'{"fPort": 2, "data": "AQI="}'])
+    (seen,) = (await admin.get("/registry/strangers")).json()
+    assert (seen["external_id"], seen["frames"], seen["protocol"]) == (STRANGER, 3, "chirpstack")
+    assert len((await admin.get(f"/registry/strangers/{STRANGER}")).json()) == 3
+    wanted = {"profile": "bin-lora", "name": "Мира, 9", "lon": 37.75, "lat": 44.72, "parent": "gateway/1"}
+    bad = await admin.post(f"/registry/strangers/{STRANGER}", json=wanted | {"profile": "none"})
+    assert bad.status_code == 422
+    answer = await admin.post(f"/registry/strangers/{STRANGER}", json=wanted)
+    assert (answer.status_code, answer.json()) == (201, {"frames": 3})
+    assert (await admin.get("/registry/strangers")).json() == []
+    known = await registry.load(client.town.center)
+    point = known.devices[STRANGER].point_id
+    assert point
+    assert (known.objects[point].name_ru, known.objects[point].service) == ("Мира, 9", "waste")
+    outbox = await client.town.center.rows("SELECT payload FROM outbox WHERE subject = 'requests.replay'")
+    (request,) = [msgspec.json.decode(bytes(row["payload"]), type=ReplayRequest) for row in outbox]
+    assert request.external_id == STRANGER
+    again = await admin.post(f"/registry/strangers/{STRANGER}", json=wanted)
+    assert again.status_code == 409
+    occupied = await admin.post("/registry/strangers/other", json={"profile": "lamp", "key": "lamp/1"})
+    assert occupied.status_code == 409
+    waits = await admin.post("/registry/strangers/cab-2", json={"profile": "lamp-cabinet", "key": "cabinet/2"})
+    assert waits.status_code == 201, waits.text
+    known = await registry.load(client.town.center)
+    assert known.devices["cab-2"].point_id == client.town.ids["cabinet/2"]
+    assert known.objects[client.town.ids["cabinet/2"]].name_ru == "Объект cabinet/2"
+    await lines_are_true(client)
