@@ -1,7 +1,6 @@
 """`citynet registry`: objects and devices in and out as CSV or XLSX, from the command line of the machine."""
 
 import asyncio
-import csv
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +16,8 @@ from citynet.settings import Settings
 from situation_center.accounts import OPERATOR_OF_MACHINE
 from situation_center.reference import exporting, importing
 from situation_center.reference.columns import Reject
+from situation_center.reference.outcome import SQL, Outcome, Work
+from situation_center.reference.report import report_lines
 from situation_center.wording import LANGUAGES, word
 
 app = typer.Typer(help="The registry of objects and devices: import and export.", no_args_is_help=True)
@@ -35,25 +36,16 @@ def _with_database(work: Any) -> Any:
     return asyncio.run(run())
 
 
-async def _import(
-    db: Database, settings: Settings, file: Path, *, apply: bool
-) -> tuple[importing.Outcome, list[Reject]]:
+async def _import(db: Database, settings: Settings, file: Path, *, apply: bool) -> tuple[Outcome, list[Reject]]:
     async with db.transaction(OPERATOR_OF_MACHINE) as conn:
         given = {"actor": OPERATOR_OF_MACHINE, "file_name": file.name, "body": None}
-        row = await (await conn.execute(importing.SQL["add_job"], given)).fetchone()
+        row = await (await conn.execute(SQL["add_job"], given)).fetchone()
         assert row is not None
-    work = importing.Work(row["import_id"], catalog(), ZoneInfo(settings.timezone), OPERATOR_OF_MACHINE)
+    work = Work(row["import_id"], catalog(), ZoneInfo(settings.timezone), OPERATOR_OF_MACHINE)
     outcome = await importing.run(db, work, file, apply=apply)
     await importing.finish(db, work, outcome)
-    found = await db.rows(importing.SQL["report"], {"id": work.import_id, "limit": importing.REPORT_MAX})
+    found = await db.rows(SQL["report"], {"id": work.import_id, "limit": importing.REPORT_MAX})
     return outcome, [Reject(**fault) for fault in found]
-
-
-def _write_report(file: Path, faults: list[Reject], language: str) -> None:
-    with file.open("w", encoding="utf-8-sig", newline="") as out:
-        writer = csv.writer(out, delimiter=";")
-        writer.writerow(["line", "column", "reason", "value", "meaning"])
-        writer.writerows([f.line, f.name, f.reason, f.value, word(language, "import_reason", f.reason)] for f in faults)
 
 
 @app.command(name="import")
@@ -77,7 +69,7 @@ def import_(
     if len(faults) > SHOWN:
         typer.echo(f"  and {len(faults) - SHOWN} more: --report FILE", err=True)
     if report:
-        _write_report(report, faults, language)
+        report.write_bytes(b"".join(report_lines(faults, language)))
     typer.echo("applied" if outcome.applied else "nothing was changed")
     raise typer.Exit(1 if outcome.rejected else 0)
 

@@ -220,11 +220,13 @@ async def seed_catalog(db: Database, catalog: Catalog) -> int:
 
 async def _seed(conn: Connection, kind: str, *, wanted: dict[str, dict[str, Any]], moment: Moment) -> list[str]:
     rows = await (await conn.execute(SQL[f"{kind}s"])).fetchall()
-    known = {row["name"]: (row["version"], row["body"]) for row in rows}
-    changed = [name for name, body in wanted.items() if known.get(name, (0, None))[1] != body]
+    known = {row["name"]: row for row in rows}
+    # What a person has changed is not taken back by what was shipped.
+    kept = {name for name, row in known.items() if row["by_person"]}
+    changed = [n for n, body in wanted.items() if n not in kept and (n not in known or known[n]["body"] != body)]
     for name in changed:
-        version = known.get(name, (0, None))[0] + 1
+        version = known[name]["version"] + 1 if name in known else 1
         given = {"name": name, "version": version, "body": Jsonb(wanted[name]), "city": moment.city}
-        await conn.execute(SQL[f"add_{kind}"], given)
+        await conn.execute(SQL[f"add_{kind}"], given | {"actor": moment.actor, "note": ""})
         await announce(conn, kind, name)
     return changed

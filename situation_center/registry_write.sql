@@ -29,8 +29,8 @@ INSERT INTO series (object_id, quantity, channel, unit)
 SELECT * FROM unnest(%(objects)s::int[], %(quantities)s::text[], %(channels)s::text[], %(units)s::text[])
 ON CONFLICT (object_id, quantity, channel) DO NOTHING
 
--- profiles: newest bodies.
-SELECT DISTINCT ON (name) name, version, body FROM profile ORDER BY name, version DESC
+-- profiles: newest bodies; by_person = somebody has changed what was shipped.
+SELECT DISTINCT ON (name) name, version, body, actor LIKE 'person:%%' AS by_person FROM profile ORDER BY name, version DESC
 
 -- classes: newest bodies.
 SELECT DISTINCT ON (name) name, version, body FROM object_class ORDER BY name, version DESC
@@ -39,10 +39,11 @@ SELECT DISTINCT ON (name) name, version, body FROM object_class ORDER BY name, v
 INSERT INTO object_class (name, version, body, actor) VALUES (%(name)s, %(version)s, %(body)s, %(actor)s)
 
 -- add_profile: a new version.
-INSERT INTO profile (name, version, body) VALUES (%(name)s, %(version)s, %(body)s)
+INSERT INTO profile (name, version, body, actor, note)
+VALUES (%(name)s, %(version)s, %(body)s, %(actor)s, %(note)s)
 
 -- rules: newest bodies.
-SELECT DISTINCT ON (rule_id) rule_id AS name, version, body FROM rule ORDER BY rule_id, version DESC
+SELECT DISTINCT ON (rule_id) rule_id AS name, version, body, false AS by_person FROM rule ORDER BY rule_id, version DESC
 
 -- add_rule: a new version.
 INSERT INTO rule (rule_id, version, body, effective_from) VALUES (%(name)s, %(version)s, %(body)s, %(city)s)

@@ -83,6 +83,7 @@ class Worker:
         await bus.subscribe("live.receipt", self.wake("receipts"))
         await bus.subscribe("live.command", self.wake("outbox", "receipts"))
         await bus.subscribe("live.incident", self.wake("outbox", "notices", "timers"))
+        await bus.subscribe("live.registry", self.wake("outbox"))
         await bus.subscribe("rpc.registry.propose", self.propose, queue="worker")
 
     async def run(self) -> None:

@@ -115,7 +115,8 @@ CREATE INDEX registry_reject_line ON registry_reject (import_id, line);
 
 CREATE TABLE profile (
   name text NOT NULL, version int NOT NULL, body jsonb NOT NULL,
-  recorded timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (name, version));
+  recorded timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (name, version),
+  actor text NOT NULL DEFAULT 'part:worker', note text NOT NULL DEFAULT '');
 
 CREATE TABLE series (
   series_id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY,

@@ -1,9 +1,7 @@
 """The registry as files: upload and check, report, apply, export. For administrators; export for whoever reads it."""
 
-import csv
-import io
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,16 +17,14 @@ from citynet.errors import BadInput
 from situation_center import views
 from situation_center.api.doors import Place, ProblemRoute, ReadsRegistry, WritesRegistry
 from situation_center.reference import exporting, jobs
-from situation_center.reference.columns import Reject
 from situation_center.reference.jobs import Job
-from situation_center.reference.table import FILE_BYTES_MAX, guard
+from situation_center.reference.report import report_lines
+from situation_center.reference.table import FILE_BYTES_MAX
 from situation_center.views.base import scope
 from situation_center.views.registry import PAGE, PAGE_MAX, Filter
 from situation_center.views.rows import RegistryPage
-from situation_center.wording import say, word
 
 router = APIRouter(tags=["registry"], route_class=ProblemRoute)
-REPORT_PIECE = 1_000
 
 
 class Accepted(TypedDict):
@@ -83,31 +79,8 @@ async def report(import_id: UUID, actor: WritesRegistry, place: Place) -> Respon
     """Every fault as CSV: line, column, reason, value, meaning."""
     faults = await jobs.report(place.db, actor, import_id)
     headers = {"Content-Disposition": f'attachment; filename="import-{import_id}.csv"'}
-    lines = _report(faults, actor.language)
+    lines = report_lines(faults, actor.language)
     return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _report(faults: list[Reject], language: str) -> Iterator[bytes]:
-    head = [say(language, f"registry.report_{name}") for name in ("line", "column", "reason", "value", "meaning")]
-    yield "\ufeff".encode() + _csv([head])
-    for start in range(0, len(faults), REPORT_PIECE):
-        yield _csv([_fault(f, language) for f in faults[start : start + REPORT_PIECE]])
-
-
-def _fault(fault: Reject, language: str) -> list[str]:
-    return [
-        str(fault.line),
-        fault.name,
-        fault.reason,
-        guard(fault.value),
-        word(language, "import_reason", fault.reason),
-    ]
-
-
-def _csv(lines: list[list[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, delimiter=";", lineterminator="\r\n").writerows(lines)
-    return text.getvalue().encode()
 
 
 @router.get("/registry")

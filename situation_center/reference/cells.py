@@ -90,7 +90,7 @@ def external_id(cell: str, *, radio: bool) -> str:
 def attribute(cell: str, known: Attribute | None) -> Any:
     """A typed value; of an unknown attribute what its JSON says, else text. Raises BadInput (bad_attribute)."""
     if known is None or known.type in ("geometry", "list"):
-        return _loose(cell)
+        return loose(cell)
     if known.type == "number":
         try:
             value = float(cell.replace(",", "."))
@@ -111,7 +111,8 @@ def _day(cell: str) -> str:
     return f"{found[3]}-{int(found[2]):02}-{int(found[1]):02}" if found else cell
 
 
-def _loose(cell: str) -> Any:
+def loose(cell: str) -> Any:
+    """What the JSON of a cell says, else its text. Raises BadInput (bad_attribute)."""
     if len(cell) > JSON_MAX or "\\u0000" in cell:
         raise BadInput("bad_attribute", f"{len(cell)} characters")
     try:
@@ -122,24 +123,3 @@ def _loose(cell: str) -> Any:
 
 def _no_constant(name: str) -> Any:
     raise BadInput("bad_attribute", name)
-
-
-def write_attribute(value: Any, known: Attribute | None) -> str:
-    """The cell that attribute() reads back as the same value."""
-    if value is None:
-        return ""
-    if isinstance(value, str) and (known is not None and known.type not in ("geometry", "list", "number", "bool")):
-        return value
-    if isinstance(value, str) and _loose(value) == value:
-        return value
-    return json.dumps(value, ensure_ascii=False)
-
-
-def write_geometry(stored: bytes | None) -> str:
-    """WKT with all digits."""
-    return "" if stored is None else str(shapely.to_wkt(shapely.from_wkb(bytes(stored)), rounding_precision=-1))
-
-
-def write_moment(value: datetime) -> str:
-    """ISO 8601 in UTC."""
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -14,7 +14,7 @@ from citynet.classes import ObjectClass
 from citynet.db import Database, Row, named_sql
 from citynet.errors import BadInput
 from situation_center import registry_write
-from situation_center.reference import cells
+from situation_center.reference import cells, writing
 from situation_center.reference.columns import COLUMNS
 from situation_center.reference.table import guard
 
@@ -47,9 +47,9 @@ def _line(row: Row, more: list[str], kinds: Mapping[str, ObjectClass]) -> list[s
         **row,
         "lon": _degrees(row["lon"]),
         "lat": _degrees(row["lat"]),
-        "geometry": cells.write_geometry(row["geometry"]),
+        "geometry": writing.write_geometry(row["geometry"]),
         "tags": ", ".join(row["tags"]),
-        "since": cells.write_moment(row["since"]),
+        "since": writing.write_moment(row["since"]),
         "external_id": device.get("external_id"),
         "profile": device.get("profile"),
     }
@@ -58,7 +58,7 @@ def _line(row: Row, more: list[str], kinds: Mapping[str, ObjectClass]) -> list[s
         head, _, name = column.partition(".")
         own = device if head == "device" else {} if alone else row["attributes"]
         cls = kinds.get("device" if head == "device" else row["class"])
-        written.append(cells.write_attribute(own.get(name), cls.find(name) if cls else None))
+        written.append(writing.write_attribute(own.get(name), cls.find(name) if cls else None))
     return written
 
 

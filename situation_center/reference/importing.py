@@ -3,72 +3,34 @@
 Called by the API, the screen and `citynet registry import`. Memory is bounded: rows pass in chunks.
 """
 
-import asyncio
-import itertools
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 from psycopg.types.json import Jsonb
 
-from citynet.catalog import Catalog, Profile
 from citynet.classes import ObjectClass
-from citynet.db import Connection, Database, Row, named_sql
+from citynet.db import Connection, Database, Row
 from citynet.errors import BadInput
 from situation_center import registry_write, zones
-from situation_center.reference.cells import RADIO, attribute
-from situation_center.reference.columns import Reject, header
-from situation_center.reference.rows import Reader, Words
-from situation_center.reference.rows import Row as FileRow
-from situation_center.reference.table import Cells, Table, open_table
+from situation_center.reference.cells import attribute
+from situation_center.reference.columns import Reject
+from situation_center.reference.loading import CHUNK, load
+from situation_center.reference.outcome import SQL, Outcome, Work, reject
 from situation_center.registry_plan import Change, Ids, Plan, device_key, make_plan
 from situation_center.registry_versions import Moment, begin, current, differs
 
-SQL = named_sql(Path(__file__).with_name("importing.sql"))
-CHUNK = 2_000
 REPORT_MAX = 1_000_000
 SOURCE = "registry"
 CHECKS = (
     "same_key", "same_eui", "other_class", "merged", "no_class", "no_name", "no_profile", "no_eui", "eui_elsewhere",
     "other_device", "no_org", "no_parent", "circles",
 )  # fmt: skip
+# Rows after which the planner is told how large the tables have become: in an empty city it would walk all of them.
+ANALYZED_AT = (CHUNK, 10 * CHUNK)
 PENDING = -1  # id of what the file will make
-Tell = Callable[[int], Awaitable[None]]
-
-
-@dataclass
-class Outcome:
-    """What a file is, and what came or would come of it, in rows. reasons: fault -> how often."""
-
-    kind: str = ""
-    encoding: str = ""
-    separator: str = ""
-    rows: int = 0
-    new: int = 0
-    changed: int = 0
-    same: int = 0
-    rejected: int = 0
-    applied: bool = False
-    reasons: dict[str, int] = field(default_factory=dict)
-
-
-async def _silent(_: int) -> None:
-    """For whoever does not wait."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """One pass over a file. tell hears how many rows are done."""
-
-    import_id: UUID
-    catalog: Catalog
-    zone: ZoneInfo
-    actor: str
-    tell: Tell = _silent
 
 
 async def run(db: Database, work: Work, path: Path, *, apply: bool) -> Outcome:
@@ -80,7 +42,7 @@ async def run(db: Database, work: Work, path: Path, *, apply: bool) -> Outcome:
     async with db.transaction(work.actor) as conn:
         await conn.execute(SQL["forget_rejects"], {"id": work.import_id})
         moment = await begin(conn, work.actor, lock=apply)
-        if await _load(conn, work, path, outcome=outcome, moment=moment):
+        if await load(conn, work, path, outcome=outcome, moment=moment):
             await _check(conn, work)
             await _walk(conn, work, outcome, moment=moment, write=False)
         await _count_rejects(conn, work, outcome)
@@ -95,74 +57,9 @@ async def run(db: Database, work: Work, path: Path, *, apply: bool) -> Outcome:
 
 
 async def _fresh_statistics(db: Database) -> None:
-    """Many new rows: the planner must know before the first screen asks, not when autovacuum comes by."""
+    """Before the first screen asks, not when autovacuum comes by."""
     async with db.reader() as conn:
         await conn.execute(SQL["analyze"])
-
-
-async def _load(conn: Connection, work: Work, path: Path, *, outcome: Outcome, moment: Moment) -> bool:
-    """Rows of the file into a temporary table, their own faults into the report; False where the header is wrong."""
-    await conn.execute(SQL["rows"])
-    try:
-        table = await asyncio.to_thread(open_table, path)
-        outcome.kind, outcome.encoding, outcome.separator = table.kind, table.encoding, table.separator
-        names, faults = header(table.columns)
-        await _reject(conn, work, faults)
-        if not faults:
-            await _rows(conn, work, table, reader=Reader(names, await _words(conn, work, moment)), outcome=outcome)
-    except BadInput as error:
-        faults = [Reject(1, "", error.reason, error.detail[:200])]
-        await _reject(conn, work, faults)
-    return not faults
-
-
-async def _words(conn: Connection, work: Work, moment: Moment) -> Words:
-    rows = await (await conn.execute(registry_write.SQL["profiles"])).fetchall()
-    profiles = {row["name"]: Profile.model_validate(row["body"]) for row in rows}
-    kinds = await registry_write.classes(conn)
-    return Words(work.catalog, profiles, kinds, work.zone, moment.city)
-
-
-def _chunks(table: Table, reader: Reader) -> Iterator[list[FileRow]]:
-    rows: Iterator[tuple[int, Cells]] = table.rows()
-    while chunk := list(itertools.islice(rows, CHUNK)):
-        yield [reader.read(line, cells) for line, cells in chunk]
-
-
-async def _rows(conn: Connection, work: Work, table: Table, *, reader: Reader, outcome: Outcome) -> None:
-    chunks = _chunks(table, reader)
-    while chunk := await asyncio.to_thread(next, chunks, None):
-        outcome.rows += len(chunk)
-        await _reject(conn, work, [fault for row in chunk for fault in row.faults])
-        async with conn.cursor() as cursor, cursor.copy(SQL["copy_rows"]) as copy:
-            for row in chunk:
-                if row.change and row.change.key:
-                    await copy.write_row(_record(row.line, row.change))
-        await work.tell(outcome.rows)
-    if not outcome.rows:
-        raise BadInput("no_rows", "the file has a header only")
-    for name in ("index_rows", "index_order", "analyze_rows"):
-        await conn.execute(SQL[name])
-
-
-def _record(line: int, change: Change) -> tuple[Any, ...]:
-    device = change.device
-    named = bool(change.given.name_ru or change.given.name_en)
-    known = change.given.attributes if change.cls == "device" else vars(device) if device else {}
-    eui, profile, protocol = (known.get(name) or "" for name in ("external_id", "profile", "protocol"))
-    area = change.cls in zones.CLASSES
-    body = msgspec.msgpack.encode(change)
-    return (line, change.key, change.cls, eui, profile, protocol in RADIO, named, area, change.org, change.parent, body)
-
-
-async def _reject(conn: Connection, work: Work, faults: list[Reject]) -> None:
-    if not faults:
-        return
-    async with conn.cursor() as cursor, cursor.copy(SQL["copy_rejects"]) as copy:
-        for fault in faults:
-            await copy.write_row(
-                (work.import_id, fault.line, fault.name, fault.reason, fault.value.replace("\0", "\\0"))
-            )
 
 
 async def _check(conn: Connection, work: Work) -> None:
@@ -212,6 +109,8 @@ async def _walk(conn: Connection, work: Work, outcome: Outcome, *, moment: Momen
         else:
             await _compare(conn, work, outcome, step=step, kinds=kinds, known=known)
         done += len(rows)
+        if write and done in ANALYZED_AT:
+            await conn.execute(SQL["analyze"])
         await work.tell(done)
     if areas_changed:
         await registry_write.rezone(conn, moment)
@@ -265,7 +164,7 @@ async def _compare(
             faults.append(Reject(line, "", error.reason, error.detail[:200]))
             continue
         plan.versions |= one.versions
-    await _reject(conn, work, faults)
+    await reject(conn, work, faults)
     different = differs(plan.versions, before)
     for change in step.changes:
         ids = {step.ids[change.key]} | ({step.ids[device_key(change.device.external_id)]} if change.device else set())

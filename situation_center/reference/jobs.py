@@ -25,7 +25,8 @@ from citynet.catalog import catalog
 from citynet.db import Row
 from citynet.errors import BadInput, Conflict, NotFound
 from situation_center.reference.columns import Reject
-from situation_center.reference.importing import REPORT_MAX, SQL, Outcome, Work, finish, run
+from situation_center.reference.importing import REPORT_MAX, finish, run
+from situation_center.reference.outcome import SQL, Outcome, Work
 from situation_center.reference.table import FILE_BYTES_MAX
 from situation_center.store import Center
 
@@ -50,7 +51,8 @@ class Job:
 
 def _job(row: Row) -> Job:
     state = row["state"]
-    lost = state in STARTS and row["import_id"] not in _running
+    # The command line works in a process of its own.
+    lost = state in STARTS and row["import_id"] not in _running and row["actor"].startswith("person:")
     return Job(
         row["import_id"], row["at"], row["actor"], row["file_name"], "failed" if lost else state, row["progress"],
         row["summary"],

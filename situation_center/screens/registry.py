@@ -51,6 +51,9 @@ def _ways(who: Actor) -> html.Div:
     ways.append(
         html.A(say(language, "registry.export_xlsx"), href="/api/v1/registry/export?format=xlsx", className="button")
     )
+    ways.append(dcc.Link(say(language, "registry.profiles"), href="/registry/profiles", className="button"))
+    if access.allowed(who, "quarantine.read"):
+        ways.append(dcc.Link(say(language, "registry.unknown"), href="/registry/unknown", className="button"))
     if access.allowed(who, "registry.write"):
         ways.append(dcc.Link(say(language, "registry.import"), href="/registry/import", className="button"))
     return html.Div(ways, className="ways")
@@ -92,8 +95,7 @@ def _list(found: RegistryPage, language: str) -> Any:
 def _line(row: RegistryRow, language: str) -> html.Tr:
     service = catalog().services.get(row["service"] or "")
     name: list[Any] = [html.B(named(row, "name", language)), html.Small([html.Br(), row["key"]], className="muted")]
-    if row["class_"] != "device":
-        name = [dcc.Link(name, href=f"/object/{row['object_id']}", className="quiet")]
+    name = [dcc.Link(name, href=f"/registry/object/{row['object_id']}", className="quiet")]
     return html.Tr(
         [
             html.Td(name),

@@ -1,5 +1,6 @@
 """Read models for screens and REST: each asks access first and shows only what the actor may know."""
 
+from situation_center.views.base import quantity as quantity
 from situation_center.views.card import card as card
 from situation_center.views.card import command_row as command_row
 from situation_center.views.objects import object_card as object_card

@@ -16,7 +16,7 @@ from citynet.catalog import catalog
 from citynet.errors import BadInput
 from citynet.settings import Settings
 from situation_center.reference import exporting, importing
-from situation_center.reference.importing import Outcome, Work
+from situation_center.reference.outcome import SQL, Outcome, Work
 from situation_center.reference.table import open_table
 from tests.flows.center import Town, quiet_center, town_of
 
@@ -44,12 +44,12 @@ def write(tmp_path: Path) -> Write:
 async def give(town: Town, path: Path, *, apply: bool = True) -> tuple[Outcome, list[tuple[int, str, str]]]:
     async with town.center.transaction("part:test") as conn:
         given = {"actor": "part:test", "file_name": path.name, "body": None}
-        row = await (await conn.execute(importing.SQL["add_job"], given)).fetchone()
+        row = await (await conn.execute(SQL["add_job"], given)).fetchone()
     assert row
     import_id: UUID = row["import_id"]
     work = Work(import_id, catalog(), ZoneInfo("Europe/Moscow"), "person:test")
     outcome = await importing.run(town.center, work, path, apply=apply)
-    faults = await town.center.rows(importing.SQL["report"], {"id": import_id, "limit": 1000})
+    faults = await town.center.rows(SQL["report"], {"id": import_id, "limit": 1000})
     return outcome, [(f["line"], f["name"], f["reason"]) for f in faults]
 
 

@@ -41,6 +41,9 @@ CREATE INDEX registry_line_text ON registry_line USING gin (text gin_trgm_ops);
 INSERT INTO registry_line SELECT object_id, key, class, service, zone_ids, life_cycle, device_id, external_id, profile, text
 FROM registry_line_now;
 
+ALTER TABLE profile
+  ADD COLUMN actor text NOT NULL DEFAULT 'part:worker', ADD COLUMN note text NOT NULL DEFAULT '';
+
 CREATE TABLE object_class (
   name text NOT NULL CHECK (name ~ '^[a-z][a-z0-9_]{0,62}$'), version int NOT NULL, body jsonb NOT NULL,
   recorded timestamptz NOT NULL DEFAULT now(), actor text NOT NULL, PRIMARY KEY (name, version));
