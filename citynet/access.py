@@ -29,6 +29,7 @@ POLICY: dict[str, frozenset[str]] = {
             "incident.start",
             "incident.comment",
             "incident.resolve",
+            "device.install",
         }
     ),
     "executive": frozenset(SIGNED_IN | {"report.read"}),
@@ -37,6 +38,7 @@ POLICY: dict[str, frozenset[str]] = {
         | {
             "account.write",
             "registry.write",
+            "device.install",
             "credential.write",
             "webhook.write",
             "audit.read",

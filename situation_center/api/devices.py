@@ -7,9 +7,10 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from situation_center.api.doors import Place, ProblemRoute, ReadsQuarantine, ReadsRegistry, WritesRegistry
-from situation_center.reference import devices, history, strangers, swap
+from situation_center.api.doors import Installs, Place, ProblemRoute, ReadsQuarantine, ReadsRegistry, WritesRegistry
+from situation_center.reference import devices, history, install, strangers, swap
 from situation_center.reference.devices import Edit
+from situation_center.reference.install import Install
 from situation_center.reference.strangers import Adoption, Frame, Stranger
 from situation_center.reference.swap import Register, Swap
 
@@ -153,3 +154,22 @@ async def exchange(ref: Ref, body: Exchange, *, actor: WritesRegistry, place: Pl
     found = [Register(r.series_id, r.final, r.initial) for r in body.registers]
     wanted = Swap(body.external_id, body.profile, at=body.at, registers=found, note=body.note)
     return Swapped(swap_id=await swap.swap(place.db, actor, ref, wanted=wanted))
+
+
+class Accepting(Strict):
+    """Where it hangs, and what is to be said."""
+
+    place: tuple[Degrees, Degrees] | None = Field(None, description="longitude, latitude; null = as registered")
+    note: str = Field("", max_length=500)
+
+
+@router.get("/devices/{external_id}/install")
+async def installation(external_id: Ref, actor: Installs, place: Place) -> Install:
+    """Whether the device has been heard, how well, and where it should be."""
+    return await install.state(place.db, actor, external_id)
+
+
+@router.post("/devices/{external_id}/install", status_code=204)
+async def accept(external_id: Ref, body: Accepting, *, actor: Installs, place: Place) -> None:
+    """Accept an installed device that has been heard: it becomes active."""
+    await install.accept(place.db, actor, external_id, place=body.place, note=body.note)

@@ -80,6 +80,7 @@ PUBLIC = Depends(Public())
 Place = Annotated[Desk, Depends(desk)]
 ReadsRegistry = Annotated[Actor, Depends(May("registry.read"))]
 WritesRegistry = Annotated[Actor, Depends(May("registry.write"))]
+Installs = Annotated[Actor, Depends(May("device.install"))]
 ReadsReadings = Annotated[Actor, Depends(May("reading.read"))]
 ReadsIncidents = Annotated[Actor, Depends(May("incident.read"))]
 ReadsCommands = Annotated[Actor, Depends(May("command.read"))]

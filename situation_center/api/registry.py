@@ -15,9 +15,11 @@ from typing_extensions import TypedDict
 
 from citynet.errors import BadInput
 from situation_center import views
+from situation_center.accounts import base_url
 from situation_center.api.doors import Place, ProblemRoute, ReadsRegistry, WritesRegistry
 from situation_center.reference import exporting, jobs
 from situation_center.reference.jobs import Job
+from situation_center.reference.labels import sheet
 from situation_center.reference.report import report_lines
 from situation_center.reference.table import FILE_BYTES_MAX
 from situation_center.views.base import scope
@@ -120,3 +122,22 @@ async def export(
         await exporting.as_xlsx(place.db, given, folder / "registry.xlsx")
         keep = stack.pop_all()
     return FileResponse(folder / "registry.xlsx", filename="registry.xlsx", background=BackgroundTask(keep.close))
+
+
+@router.get("/registry/labels")
+async def labels(
+    actor: ReadsRegistry,
+    place: Place,
+    *,
+    text: Annotated[str, Query(max_length=200)] = "",
+    cls: Annotated[str | None, Query(alias="class", max_length=63)] = None,
+    service: Annotated[str | None, Query(max_length=63)] = None,
+    life_cycle: Annotated[str | None, Query(max_length=20)] = None,
+    profile: Annotated[str | None, Query(max_length=200)] = None,
+    after: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
+    """A printable sheet of labels with QR codes for the devices of the list, at most 500."""
+    wanted = Filter(text, cls, service, life_cycle, profile)
+    found = await views.registry_page(place.db, actor, wanted, after=after.replace("\0", ""), limit=PAGE_MAX)
+    lines = sheet(found["rows"], base_url=base_url(place.settings), language=actor.language)
+    return StreamingResponse(lines, media_type="text/html; charset=utf-8")

@@ -325,6 +325,19 @@
     return none();
   }
 
+  /** The place of the phone into the form of acceptance; the browser asks its owner first. */
+  function locate(clicks) {
+    const told = byId('install-located');
+    if (!clicks || !told) return;
+    const failed = (error) => { told.textContent = error?.message ?? '—'; };
+    if (!navigator.geolocation) { failed(); return; }
+    navigator.geolocation.getCurrentPosition(({ coords }) => {
+      setProps('install-lat', { value: coords.latitude.toFixed(6) });
+      setProps('install-lon', { value: coords.longitude.toFixed(6) });
+      told.textContent = `± ${Math.round(coords.accuracy)} m`;
+    }, failed, { enableHighAccuracy: true, timeout: 20000 });
+  }
+
   /** The input of files that Dash does not have. */
   function fileInput(id) {
     const box = id && byId(id);
@@ -370,7 +383,7 @@
 
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.screens = {
-    follow, takeAll, openQueue, selectionChanged, filterQueue, pressed, showToast, reload, markPage, showPane, fileInput,
+    follow, takeAll, openQueue, selectionChanged, filterQueue, pressed, showToast, reload, markPage, showPane, fileInput, locate,
     chosenInTable, filterTable, openTable, chooseLayers, showCommentBox,
   };
 

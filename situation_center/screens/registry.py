@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, ctx, dcc, html
+from dash import Input, Output, State, callback, ctx, dcc, html, no_update
 
 from citynet import access
 from citynet.access import Actor
@@ -50,6 +51,11 @@ def _ways(who: Actor) -> html.Div:
     ways: list[Any] = [html.A(say(language, "registry.export_csv"), href="/api/v1/registry/export", className="button")]
     ways.append(
         html.A(say(language, "registry.export_xlsx"), href="/api/v1/registry/export?format=xlsx", className="button")
+    )
+    ways.append(
+        html.A(
+            say(language, "registry.labels"), id="registry-labels", href="/api/v1/registry/labels", className="button"
+        )
     )
     ways.append(dcc.Link(say(language, "registry.profiles"), href="/registry/profiles", className="button"))
     if access.allowed(who, "quarantine.read"):
@@ -115,6 +121,7 @@ def _line(row: RegistryRow, language: str) -> html.Tr:
     Output("registry-after", "data"),
     Output("registry-next", "disabled"),
     Output("registry-first", "disabled"),
+    Output("registry-labels", "href"),
     Input("registry-text", "value"),
     *[Input(f"registry-{name}", "value") for name in FILTERS],
     Input("registry-first", "n_clicks"),
@@ -130,5 +137,8 @@ async def _turn(text: str | None, *more: Any) -> Any:
     try:
         found = await views.registry_page(desk().db, who, wanted, after=start)
     except (*REFUSALS, *FAILURES) as error:
-        return empty(explain(error, who.language)), None, True, True
-    return _list(found, who.language), found["next"], not found["next"], not start
+        return empty(explain(error, who.language)), None, True, True, no_update
+    given = {"text": text, "class": wanted.cls, "service": wanted.service, "life_cycle": wanted.life_cycle}
+    given |= {"profile": wanted.profile, "after": start}
+    labels = f"/api/v1/registry/labels?{urlencode({k: v for k, v in given.items() if v})}"
+    return _list(found, who.language), found["next"], not found["next"], not start, labels

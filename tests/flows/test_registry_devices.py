@@ -153,3 +153,29 @@ async def test_a_stranger_is_seen_adopted_and_its_frames_go_up_again(client: Cli
     assert known.devices["cab-2"].point_id == client.town.ids["cabinet/2"]
     assert known.objects[client.town.ids["cabinet/2"]].name_ru == "Объект cabinet/2"
     await lines_are_true(client)
+
+
+async def test_a_device_is_accepted_where_it_hangs_once_it_is_heard(client: Client, admin: httpx.AsyncClient) -> None:
+    sheet = (await admin.get("/registry/labels", params={"class": "bin"})).text
+    assert sheet.count("<article><svg") == 5
+    assert "/install/bin-2" in sheet
+    key = await client.key(await person(client.town.center, "pavel", "brigade"))
+    async with client.http(key) as phone:
+        path = "/devices/bin-2/install"
+        assert (await phone.get(path)).json()["first"] is None
+        assert (await phone.post(path, json={})).status_code == 409
+        await client.town.newest("bin/2", "bin_fill", 40)
+        series, now = client.town.series("bin/2", "bin_fill"), datetime.now(UTC)
+        async with client.town.ingest.transaction("part:ingest") as conn:
+            await conn.execute("SELECT reading_partition_ensure(%s)", [now])
+            await conn.execute("INSERT INTO reading VALUES (%s, %s, %s, 40, 0)", [series, now, now])
+        seen = (await phone.get(path)).json()
+        assert (seen["key"], seen["first"] is not None) == ("bin/2", True)
+        answer = await phone.post(path, json={"place": [37.79, 44.74], "note": "pole 7"})
+        assert answer.status_code == 204, answer.text
+        assert (await phone.patch("/registry/objects/bin/2", json={"name_en": "x"})).status_code == 403
+    now_true = await state_of(admin, "bin/2")
+    assert (now_true["lon"], now_true["lat"], now_true["actor"]) == (37.79, 44.74, "person:pavel")
+    (row,) = await client.town.center.rows("SELECT actor, object FROM audit WHERE action = 'device.accept'")
+    assert tuple(row.values()) == ("person:pavel", "bin-2")
+    await lines_are_true(client)
