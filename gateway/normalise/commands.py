@@ -1,0 +1,73 @@
+"""`citynet codec normalise`: decoded outputs in, quantities with UCUM units out."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from citynet.errors import BadInput
+from gateway import lenient
+from gateway.normalise import normalise, propose, unwrapped
+
+LINE_BYTES_MAX = 1_000_000
+DEPTH_MAX = 32
+
+app = typer.Typer(help="Codecs: from what a device sends to quantities.", no_args_is_help=True)
+
+
+@app.callback()
+def codec() -> None:
+    """Codecs: from what a device sends to quantities."""
+
+
+def _lines(file: str) -> Iterator[bytes]:
+    if file == "-":
+        yield from sys.stdin.buffer
+        return
+    try:
+        with Path(file).open("rb") as lines:
+            yield from lines
+    except OSError as error:
+        raise BadInput("no_file", f"{file}: {error.strerror}") from error
+
+
+def _outputs(file: str) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(_lines(file), 1):
+        if not line.strip():
+            continue
+        if len(line) > LINE_BYTES_MAX:
+            raise BadInput("too_large", f"line {number} is longer than {LINE_BYTES_MAX} bytes")
+        try:
+            yield number, lenient.parse(line, DEPTH_MAX)
+        except BadInput as error:
+            raise BadInput(error.reason, f"line {number}: {error.detail}") from error
+
+
+def _told(output: Any) -> Iterator[str]:
+    found, unmapped = propose(unwrapped(output))
+    for one in found:
+        channel = f"[{one.channel}]" if one.channel else ""
+        given = f"   (from {one.given_unit})" if one.given_unit not in ("", one.unit) else ""
+        yield f"  {one.path} -> {one.quantity}{channel} = {one.value:g} {one.unit}{given}"
+    for miss in unmapped:
+        yield f"  {miss.path} -> unmapped: {miss.reason}"
+
+
+@app.command(name="normalise")
+def normalise_command(
+    file: Annotated[str, typer.Argument(help="A file with one decoded output (JSON) a line; - reads from a pipe.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON list a line: path, quantity, channel, unit, value.")
+    ] = False,
+) -> None:
+    """Say what decoded outputs measure: quantity, channel, UCUM unit, value; what is in doubt stays unmapped."""
+    for number, output in _outputs(file):
+        if as_json:
+            typer.echo(json.dumps(normalise(output), ensure_ascii=False))
+            continue
+        typer.echo(f"output {number}")
+        for line in _told(output):
+            typer.echo(line)

@@ -1,0 +1,173 @@
+"""The proposer: what decoded outputs of all manners of writing measure, and what it leaves alone."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from citynet.catalog import catalog
+from gateway.normalise import normalise, propose
+from gateway.normalise.commands import app
+from gateway.normalise.words import words
+
+Told = list[tuple[str, str, float]]
+
+
+def told(output: Any) -> Told:
+    return [(one["quantity"], one["channel"], one["value"]) for one in normalise(output)]
+
+
+# Outputs written for this test in the manners of many vendors.
+CASES: list[tuple[Any, Told]] = [
+    ({"temperature": 21.5, "humidity": 40}, [("air_temperature", "", 21.5), ("air_humidity", "", 40.0)]),
+    ({"TempC_SHT": -3.25, "Hum_SHT": 55.5}, [("air_temperature", "", -3.25), ("air_humidity", "", 55.5)]),
+    ({"tempF": 77}, [("air_temperature", "", 25.0)]),
+    ({"temp_c_max": 30.5}, [("air_temperature", "max", 30.5)]),
+    ({"waterTemp": 12.5, "soilTemperature": 8}, [("water_temperature", "", 12.5), ("soil_temperature", "", 8.0)]),
+    ({"radiator_temperature": 61.5}, [("temperature", "", 61.5)]),
+    ({"boiler_temperature": 61.5}, [("temperature", "boiler", 61.5)]),
+    ({"temperature_1": 20.5, "temperature_2": 21}, [("air_temperature", "1", 20.5), ("air_temperature", "2", 21.0)]),
+    ({"BatV": 3.05}, [("battery_voltage", "", 3.05)]),
+    ({"battery": 87}, [("battery_level", "", 87.0)]),
+    ({"battery": 3.6}, [("battery_voltage", "", 3.6)]),
+    ({"vbat_mV": 3600}, [("battery_voltage", "", 3.6)]),
+    ({"energyWh": 1234}, [("energy_active", "", 1.234)]),
+    ({"active_energy_kwh": 17.25}, [("energy_active", "", 17.25)]),
+    ({"activePower": 640}, [("power_active", "", 0.64)]),
+    ({"voltageL1": 231.5, "voltageL2": 229}, [("voltage", "l1", 231.5), ("voltage", "l2", 229.0)]),
+    ({"power_factor": 0.97, "grid_frequency": 50.02}, [("power_factor", "", 0.97), ("frequency", "", 50.02)]),
+    ({"water": {"volume_l": 1500}}, [("water_volume", "", 1.5)]),
+    ({"total_pulses": 420}, [("pulses", "", 420.0)]),
+    ({"co2_ppm": 612, "tvoc": 90, "pm2_5": 8}, [("co2", "", 612.0), ("tvoc", "", 90.0), ("pm25", "", 8.0)]),
+    ({"PM10": 12, "pm1_0": 4, "PM2.5": 7}, [("pm10", "", 12.0), ("pm1", "", 4.0), ("pm25", "", 7.0)]),
+    ({"no2_ppb": 24.055}, [("no2", "", 46.006)]),
+    ({"lux": 310, "noise_dB": 54.5}, [("illuminance", "", 310.0), ("noise_level", "", 54.5)]),
+    ({"distance_mm": 1250, "fill_level": 63}, [("distance", "", 1.25), ("bin_fill", "", 63.0)]),
+    ({"pressure": 1004.5}, [("air_pressure", "", 1004.5)]),
+    ({"pressure": {"value": 3.2, "unit": "bar"}}, [("pressure", "", 3.2)]),
+    ({"door": "open", "tamper": False}, [("door_open", "", 1.0), ("tamper", "", 0.0)]),
+    ({"leakage_status": "normal"}, [("water_leak", "", 0.0)]),
+    ({"motion": 1, "occupied": "vacant"}, [("motion", "", 1.0), ("occupancy", "", 0.0)]),
+    ({"latitude": 55.75, "longitude": 37.6}, [("latitude", "", 55.75), ("longitude", "", 37.6)]),
+    ({"Battery": "3.1V", "Humidity": "68.5%"}, [("battery_voltage", "", 3.1), ("air_humidity", "", 68.5)]),
+    ({"energy": 12, "energyUnit": "MWh"}, [("energy_active", "", 12_000.0)]),
+    (
+        {"energy": {"value": 3, "unit": "MWh"}, "forward_temperature": 80, "return_temperature": 52},
+        [("heat_energy", "", 3000.0), ("heat_supply_temperature", "", 80.0), ("heat_return_temperature", "", 52.0)],
+    ),
+    (
+        {"messages": [[{"type": "Air Temperature", "measurementValue": 19.1}, {"type": "Wind Speed", "value": 3}]]},
+        [("air_temperature", "", 19.1), ("wind_speed", "", 3.0)],
+    ),
+    (
+        {"scalars": [{"name": "Battery level", "unit": "Volt", "value": 3.29}]},
+        [("battery_voltage", "", 3.29)],
+    ),
+    (
+        {"air": {"temperature": 4.5, "relativeHumidity": 80}, "metering": {"water": {"total": 1500}}, "battery": 3.3,
+         "action": {"motion": {"detected": True}, "contactState": "closed"}},
+        [("air_temperature", "", 4.5), ("air_humidity", "", 80.0), ("water_volume", "", 1.5),
+         ("battery_voltage", "", 3.3), ("motion", "", 1.0), ("door_open", "", 0.0)],
+    ),
+    ([{"air": {"temperature": 4.5}}], [("air_temperature", "", 4.5)]),
+    ({"data": {"temp": 4.5}, "warnings": [], "errors": []}, [("air_temperature", "", 4.5)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("output", "expected"), CASES, ids=[json.dumps(c[0])[:50] for c in CASES])
+def test_manners_of_writing(output: Any, expected: Told) -> None:
+    assert told(output) == expected
+
+
+DOUBTFUL: list[tuple[Any, str]] = [
+    ({"distance": 120}, "no unit"),
+    ({"energy": 12.5}, "no unit"),
+    ({"volume": 5342}, "no unit"),
+    ({"battery": 3}, "no unit"),
+    ({"pressure": 4860}, "no unit"),
+    ({"room_temperature": 219}, "no unit"),
+    ({"humidity": "Err"}, "not a number"),
+    ({"temperature_alarm_threshold": 40}, "not a measure"),
+    ({"report_interval": 600}, "not a measure"),
+    ({"light_guide": 3}, "unknown word"),
+    ({"firmware": "1.2"}, "not a measure"),
+    ({"frobnication": 7}, "unknown name"),
+    ({"temperature": None}, "no value"),
+    ({"history": [{"temperature": 20}]}, "another moment"),
+    ({"door": 7}, "not a state"),
+    ({"tempC": 20.5, "temperature": 25.5}, "ambiguous"),
+]
+
+
+@pytest.mark.parametrize(("output", "reason"), DOUBTFUL, ids=[json.dumps(c[0]) for c in DOUBTFUL])
+def test_in_doubt_nothing_is_guessed(output: Any, reason: str) -> None:
+    found, unmapped = propose(output)
+    assert found == []
+    assert all(reason in one.reason for one in unmapped), unmapped
+    assert unmapped
+
+
+@pytest.mark.parametrize(
+    ("key", "cut"),
+    [
+        ("TempC_SHT20", ("temp", "C", "sht20")),
+        ("battery_mV", ("battery", "mV")),
+        ("energyKWh", ("energy", "KWh")),
+        ("soilmoisture", ("soil", "moisture")),
+        ("pm2_5", ("pm25",)),
+        ("eCO2", ("eco2",)),
+        ("Relative_Humidity_(%RH)", ("relative", "humidity", "%RH")),
+    ],
+)
+def test_words_of_a_key(key: str, cut: tuple[str, ...]) -> None:
+    assert words(key) == cut
+
+
+KEYS = st.sampled_from(["temperature", "value", "unit", "name", "type", "data", "battery", "pm2_5", "co2", "x", "ч"])
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["°C", "V", "open"])
+)
+TREES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS | st.text(max_size=12), inner, max_size=5)
+)
+
+
+@given(TREES)
+def test_any_output_gives_finite_values_in_the_unit_of_the_quantity(output: Any) -> None:
+    first = normalise(output)
+    assert first == normalise(output)
+    places = [(one["quantity"], one["channel"]) for one in first]
+    assert len(places) == len(set(places))
+    for one in first:
+        assert catalog().quantities[one["quantity"]].unit == one["unit"]
+        assert abs(one["value"]) < float("inf")
+
+
+def test_the_command_reads_lines_and_writes_lines() -> None:
+    lines = '{"BatV": 3.05, "x": 1}\n\n{"data": {"tempF": 77}}\n'
+    result = CliRunner().invoke(app, ["normalise", "-", "--json"], input=lines)
+    assert result.exit_code == 0, result.output
+    expected = [
+        [{"path": "BatV", "quantity": "battery_voltage", "channel": "", "unit": "V", "value": 3.05}],
+        [{"path": "tempF", "quantity": "air_temperature", "channel": "", "unit": "Cel", "value": 25.0}],
+    ]
+    assert [json.loads(line) for line in result.output.splitlines()] == expected
+    shown = CliRunner().invoke(app, ["normalise", "-"], input=lines).output
+    assert "x -> unmapped: unknown name" in shown
+    assert "air_temperature = 25 Cel   (from [degF])" in shown
+
+
+def test_a_line_that_is_no_json_names_its_number(tmp_path: Any) -> None:
+    file = tmp_path / "outputs.ndjson"
+    file.write_text('{"a": 1}\n{"a": \n')
+    result = CliRunner().invoke(app, ["normalise", str(file)])
+    assert result.exit_code == 1
+    assert "line 2" in str(result.exception)
