@@ -1,14 +1,18 @@
 """Reads and checks schemas/quantities.toml and schemas/services/*.toml; every room takes its words from here."""
 
+import math
 import tomllib
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from citynet import units
 from citynet.errors import ConfigError
+from citynet.units import Line
 from schemas import ROOT
 
 
@@ -30,11 +34,35 @@ class Quantity(Strict):
 
 
 class Mapping(Strict):
-    """Payload key -> quantity; value = payload * scale."""
+    """Payload key -> quantity; value = payload * scale + offset, in unit, converted to the unit of the quantity.
+
+    scale is also the weight of a pulse (0.01 with unit m3). codes says what texts and numbers mean: {"open" = 1}.
+    """
 
     quantity: str
     channel: str = ""
     scale: float = 1.0
+    offset: float = 0.0
+    unit: str = ""
+    codes: dict[str, float] = {}
+    invert: bool = False
+
+    @field_validator("scale", "offset")
+    @classmethod
+    def _finite(cls, value: float) -> float:
+        if not math.isfinite(value):
+            raise ValueError("must be a finite number")
+        return value
+
+    def line(self, wanted: str) -> Line:
+        """The whole conversion to the unit wanted. Raises ConfigError where it cannot be."""
+        if self.invert:
+            return Line(Fraction(-1), Fraction(1))
+        own = Line(Fraction(repr(self.scale)), Fraction(repr(self.offset)))
+        given = units.line(self.unit or wanted, wanted, self.quantity)
+        if given is None:
+            raise ConfigError(f"{self.quantity} is in {wanted}: a value in {self.unit} cannot become that")
+        return own.then(given)
 
 
 class Argument(Strict):
@@ -76,8 +104,42 @@ class CommandSpec(Strict):
     expect: Expectation | None = None
 
 
+REGISTER_BYTES = {"int32": 4, "uint32": 4, "float32": 4, "bcd32": 4, "int64": 8, "uint64": 8, "float64": 8}
+
+
+class Register(Strict):
+    """One value of a Modbus device. order names the bytes ABCD of a number as they are sent; absent = no value."""
+
+    key: str
+    address: int = Field(ge=0, le=65_535)
+    type: Literal[
+        "bit", "bcd16", "bcd32", "int16", "uint16", "int32", "uint32", "float32", "int64", "uint64", "float64"
+    ]
+    order: Literal["ABCD", "CDAB", "BADC", "DCBA"] = "ABCD"
+    bit: int = Field(0, ge=0, le=15)
+    absent: float | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return REGISTER_BYTES.get(self.type, 2)
+
+
+class ModbusBlock(Strict):
+    """Registers that come together: the first one's address, the port they come on, and what is around them."""
+
+    f_port: int | None = None
+    start: int = Field(0, ge=0, le=65_535)
+    framing: Literal["registers", "pdu", "rtu", "tcp"] = "registers"
+    registers: list[Register] = Field(max_length=500)
+
+
 class Profile(Strict):
-    """How devices of one kind speak and what they measure."""
+    """How devices of one kind speak and what they measure.
+
+    language names a standard of gateway/devices (wmbus, dlms, modbus) that raw bytes are in. objects: OBIS codes of
+    DLMS lists whose values carry none, the list of the right length is taken; block: registers of a Modbus device.
+    """
 
     name: str
     class_: str = Field(alias="class")
@@ -85,6 +147,9 @@ class Profile(Strict):
     lateness_s: int = 60
     interval_s: int = 3600
     dedup_commands: bool = False
+    language: str = ""
+    objects: list[list[str]] = []
+    block: list[ModbusBlock] = []
     map: dict[str, Mapping]
     command: list[CommandSpec] = []
 
@@ -170,6 +235,17 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path.name} is not TOML: {error}") from error
 
 
+def check_profile(profile: Profile, quantities: dict[str, Quantity]) -> None:
+    """Raises ConfigError where a mapping names an unknown quantity or a unit that cannot become the quantity's."""
+    for key, mapping in profile.map.items():
+        if mapping.quantity not in quantities:
+            raise ConfigError(f"profile {profile.name}, {key}: the quantity {mapping.quantity!r} is unknown")
+        try:
+            mapping.line(quantities[mapping.quantity].unit)
+        except ConfigError as error:
+            raise ConfigError(f"profile {profile.name}, {key}: {error}") from error
+
+
 def _check(quantities: dict[str, Quantity], service: Service) -> None:
     used = [m.quantity for p in service.profile for m in p.map.values()]
     used += [c.expect.quantity for p in service.profile for c in p.command if c.expect]
@@ -177,6 +253,8 @@ def _check(quantities: dict[str, Quantity], service: Service) -> None:
     for name in used:
         if name not in quantities:
             raise ConfigError(f"services/{service.name}.toml names the unknown quantity {name!r}")
+    for profile in service.profile:
+        check_profile(profile, quantities)
 
 
 def read(root: Path) -> Catalog:

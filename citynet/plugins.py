@@ -17,6 +17,15 @@ class Family(Generic[T]):
         self.kind = kind
         self._members: dict[str, T] = {}
 
+    @property
+    def members(self) -> dict[str, T]:
+        """A copy of what is registered; setting it puts an earlier state back."""
+        return dict(self._members)
+
+    @members.setter
+    def members(self, state: dict[str, T]) -> None:
+        self._members = dict(state)
+
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator: register the decorated class or function under name."""
 

@@ -55,23 +55,25 @@ def _fraction(text: str) -> Fraction:
     return Fraction(above) / Fraction(below or "1")
 
 
+Spellings = dict[tuple[str, str], str]
+
+
 @cache
-def _table() -> tuple[dict[str, Unit], dict[str, str]]:
-    """Units by code, and codes by folded spelling; of two spellings that fold alike the first one stands."""
+def _table() -> tuple[dict[str, Unit], Spellings]:
+    """Units by code, and codes by kind ("" = any) and folded spelling; of two that fold alike the first one stands."""
     kinds = tomllib.loads((ROOT / "units.toml").read_text(encoding="utf-8"))
     units: dict[str, Unit] = {}
-    spelt: dict[str, str] = {}
+    spelt: Spellings = {}
     for kind, body in kinds.items():
         also = body.pop("also", {})
         for code, number in body.items():
             factor, offset = number if isinstance(number, list) else (number, "0")
             units[code] = Unit(code, kind, _fraction(factor), _fraction(offset))
-        for spelling, code in also.items():
-            spelt.setdefault(exact(spelling), code)
-        for code in body:
-            spelt.setdefault(exact(code), code)
-    for spelling, code in list(spelt.items()):
-        spelt.setdefault(spelling.casefold(), code)
+        for spelling, code in [*also.items(), *((code, code) for code in body)]:
+            for known in (kind, ""):
+                spelt.setdefault((known, exact(spelling)), code)
+    for (kind, spelling), code in list(spelt.items()):
+        spelt.setdefault((kind, spelling.casefold()), code)
     return units, spelt
 
 
@@ -86,14 +88,17 @@ def exact(text: str) -> str:
     return ".".join(above or ["1"]) + "/" + ".".join(below)
 
 
-def find(text: str) -> Unit | None:
-    """The unit that a text means, None where nobody writes it so. Case counts first: mW is not MW."""
+def find(text: str, kind: str = "") -> Unit | None:
+    """The unit that a text means, None where nobody writes it so. Case counts first: mW is not MW.
+
+    Of a kind, if there is one: g is a gram, as an acceleration it is what gravity gives.
+    """
     units, spelt = _table()
-    if text in units:
+    if text in units and kind in ("", units[text].kind):
         return units[text]
     bare = exact(text)
-    code = spelt.get(bare) or spelt.get(bare.casefold())
-    return units[code] if code else None
+    code = spelt.get((kind, bare)) or spelt.get((kind, bare.casefold()))
+    return units[code] if code else find(text) if kind else None
 
 
 def unit(code: str) -> Unit:
@@ -111,7 +116,8 @@ def line(given: str, wanted: str, quantity: str = "") -> Line | None:
     """
     if given == wanted:
         return Line()
-    source, target = find(given), find(wanted)
+    target = find(wanted)
+    source = find(given, target.kind) if target else None
     if source is None or target is None:
         return None
     if source.kind == target.kind:

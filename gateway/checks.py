@@ -64,15 +64,15 @@ class Checked:
 
 
 def check(draft: Draft, targets: Targets, clock: Clock, *, limits: Settings) -> Checked:
-    """Scale, mark and sort out. Out of range and a clock in the future are marked; impossible times are refused."""
+    """Convert, mark and sort out. Out of range and a clock in the future are marked; impossible times are refused."""
     count = np.array(draft.count, np.intp)
     frame = np.repeat(np.array(draft.frame, np.intp), count)
     given = np.repeat(np.array(draft.time, np.int64), count)
     came = np.fromiter((f.received_ns for f in draft.frames), np.int64, len(draft.frames))
     received = received_us(came, clock)[frame]
-    series, scale, low, high = targets.rows(np.array(draft.target, np.intp))
+    series, mul, add, div, low, high = targets.rows(np.array(draft.target, np.intp))
     with np.errstate(over="ignore", invalid="ignore"):
-        value = np.array(draft.value, np.float64) * scale
+        value = (np.array(draft.value, np.float64) * mul + add) / div
     given = np.where(given < RELATIVE_BELOW, received + (given - TIME_OF_ARRIVAL), given)
     impossible = (given < YEAR_2000_US) | (given >= YEAR_2100_US)
     ahead = given > received + limits.future_limit_s * 1_000_000

@@ -10,7 +10,7 @@ from citynet.bus import Frame
 from citynet.errors import BadInput
 from citynet.model import Quarantined
 from citynet.settings import Settings
-from gateway import lenient
+from gateway import lenient, texts
 from gateway.directory import NO_SERIES, Directory, Route
 from gateway.quarantine import notice
 from gateway.repeats import Repeats
@@ -121,19 +121,28 @@ class Decoder:
             return
         if parsed.radio is not None:
             parsed.samples.append(_radio(at.route, parsed.radio, parsed.bad))
+        told = texts.read(at.route, parsed) if parsed.bad else []
         for sample in parsed.samples:
-            self._sample(at, sample)
+            self._sample(at, sample, told)
         if parsed.bad:
             self._bad(at, parsed.bad)
         draft.answers += [(at.frame, at.route.device.device_id, answer) for answer in parsed.answers]
 
-    def _sample(self, at: At, sample: Sample) -> None:
-        draft, targets, count, waiting = at.draft, at.route.targets, 0, []
+    def _sample(self, at: At, sample: Sample, told: list[texts.Row]) -> None:
+        """Rows of a sample; told are further ones of its texts."""
+        draft, targets, count, waiting, coded = at.draft, at.route.targets, 0, [], list(told)
         for key, value in sample.values.items():
             target = targets.get(key)
             if target is None:
-                draft.counters["unmapped"] += 1
+                coded += self._coded(at, key, value)
             elif target == NO_SERIES:
+                waiting.append(key)
+            else:
+                draft.target.append(target)
+                draft.value.append(value)
+                count += 1
+        for key, target, value in coded:
+            if target == NO_SERIES:
                 waiting.append(key)
             else:
                 draft.target.append(target)
@@ -146,11 +155,24 @@ class Decoder:
         if waiting:
             self._note(at, "no_series", waiting)
 
+    def _coded(self, at: At, key: str, value: float) -> list[texts.Row]:
+        """The row of a number that stands for something else, if the profile says so."""
+        known = at.route.codes.get(key)
+        if known is None:
+            at.draft.counters["unmapped"] += 1
+            return []
+        target, codes = known
+        meaning = texts.meaning(codes, value)
+        if meaning is None:
+            self._note(at, "unknown_code", [f"{key} {value:g}"])
+            return []
+        return [(key, target, meaning)]
+
     def _bad(self, at: At, found: list[Bad]) -> None:
         """One notice a reason; what the profile does not map is only counted."""
         by_reason: dict[str, list[str]] = {}
         for bad in found:
-            if bad.key and bad.key not in at.route.targets:
+            if bad.key and bad.key not in at.route.targets and bad.key not in at.route.codes:
                 at.draft.counters["unmapped"] += 1
             else:
                 by_reason.setdefault(bad.reason, []).append(f"{bad.key} {bad.detail}".strip())

@@ -5,52 +5,68 @@ import time
 from dataclasses import dataclass, field
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from citynet import catalog, registry
 from citynet.bus import Incoming
-from citynet.catalog import Profile
+from citynet.catalog import Mapping, Profile
+from citynet.errors import ConfigError
 from citynet.part import Part
 from citynet.registry import Device, Registry
-from gateway.devices import Codec, codecs
+from citynet.units import Line
+from gateway import own_devices
+from gateway.devices import Codec, codecs, languages
 from gateway.wire import protocols
 
+log = structlog.get_logger()
 REFRESH_S = 2.0
 NO_SERIES = -1
 
 
+Codes = tuple[int, dict[str, float]]
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What decoding needs of one device. targets: payload key -> index into Targets, NO_SERIES = not allocated yet."""
+    """What decoding needs of one device. targets: payload key -> index into Targets, NO_SERIES = not allocated yet.
+
+    Keys whose values stand for something else are in codes instead: key -> (target, what each value means).
+    """
 
     device: Device
     codec: Codec | None
     targets: dict[str, int]
+    codes: dict[str, Codes]
 
 
 @dataclass
 class Targets:
-    """Columns over all (series, scale, range) that were asked for so far."""
+    """Columns over all (series, conversion, range) that were asked for so far: value = (raw * mul + add) / div."""
 
     series: list[int] = field(default_factory=list)
-    scale: list[float] = field(default_factory=list)
+    mul: list[float] = field(default_factory=list)
+    add: list[float] = field(default_factory=list)
+    div: list[float] = field(default_factory=list)
     low: list[float] = field(default_factory=list)
     high: list[float] = field(default_factory=list)
 
-    def add(self, series_id: int, scale: float, quantity: str) -> int:
-        """Index of a new target."""
-        words = catalog.catalog().quantities.get(quantity)
+    def new(self, series_id: int, mapping: Mapping) -> int:
+        """Index of a new target. Raises ConfigError where the mapping cannot give the unit of its quantity."""
+        words = catalog.catalog().quantities.get(mapping.quantity)
         low, high = (words.min, words.max) if words else (None, None)
+        line = Line() if mapping.codes else mapping.line(words.unit if words else mapping.unit)
         self.series.append(series_id)
-        self.scale.append(scale)
+        for column, number in zip((self.mul, self.add, self.div), line.integers(), strict=True):
+            column.append(number)
         self.low.append(-np.inf if low is None else low)
         self.high.append(np.inf if high is None else high)
         return len(self.series) - 1
 
     def rows(self, index: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Series, scale, low and high as the rows of a float64 array, one column an index (ids are exact in it)."""
+        """Series, mul, add, div, low, high as rows of a float64 array, one column an index (ids are exact in it)."""
         used, place = np.unique(index, return_inverse=True)
-        columns = (self.series, self.scale, self.low, self.high)
+        columns = (self.series, self.mul, self.add, self.div, self.low, self.high)
         return np.array([[column[i] for i in used.tolist()] for column in columns], np.float64)[:, place]
 
 
@@ -59,7 +75,8 @@ class Directory:
 
     def __init__(self, part: Part, known: Registry) -> None:
         self._part, self._wake = part, asyncio.Event()
-        protocols(), codecs(), catalog.catalog()  # read now, not while the first frame waits
+        self._home = part.settings.home if part else None
+        protocols(), codecs(), languages(), catalog.catalog()  # read now, not while the first frame waits
         self._use(known)
         self._checked = time.monotonic()
 
@@ -84,14 +101,31 @@ class Directory:
 
     def _compile(self, device: Device) -> Route:
         profile = self.profile(device.profile)
-        targets = {}
+        targets: dict[str, int] = {}
+        codes: dict[str, Codes] = {}
         for key, mapping in profile.map.items() if profile else ():
-            place = (device.point_id or 0, mapping.quantity, mapping.channel)
-            series_id = self.registry.by_point.get(place)
-            targets[key] = (
-                NO_SERIES if series_id is None else self.targets.add(series_id, mapping.scale, mapping.quantity)
-            )
-        return Route(device, codecs().get(device.profile), targets)
+            target = self._target(device, mapping)
+            if mapping.codes:
+                codes[key] = (target, mapping.codes)
+            else:
+                targets[key] = target
+        return Route(device, self._codec(device, profile), targets, codes)
+
+    def _codec(self, device: Device, profile: Profile | None) -> Codec | None:
+        language = languages().get(profile.language) if profile and profile.language else None
+        if language is None:
+            return codecs().get(device.profile)
+        return language.codec(own_devices.with_secrets(device.attributes, self._home), profile)
+
+    def _target(self, device: Device, mapping: Mapping) -> int:
+        series_id = self.registry.by_point.get((device.point_id or 0, mapping.quantity, mapping.channel))
+        if series_id is None:
+            return NO_SERIES
+        try:
+            return self.targets.new(series_id, mapping)
+        except ConfigError as error:  # a profile of the registry, not of the shipped catalogue
+            log.error("mapping cannot be used", profile=device.profile, quantity=mapping.quantity, error=str(error))
+            return NO_SERIES
 
     async def refresh(self, *, since: float) -> None:
         """Take over changes of the registry unless that was done after the monotonic moment since."""
@@ -126,4 +160,5 @@ class Directory:
 
 async def open_directory(part: Part) -> Directory:
     """A directory of the registry as it is now."""
+    own_devices.load(part.settings)
     return Directory(part, await registry.load(part.db))

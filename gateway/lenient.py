@@ -16,6 +16,7 @@ class Mark(Enum):
     DUPLICATE = "a repeated key"
 
 
+TEXT_MAX = 100
 STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 BRACKETS = re.compile(r"[\[\]{}]")
 
@@ -65,7 +66,7 @@ def number(value: object) -> float | str:
 
 
 def numbers(values: object) -> tuple[dict[str, float], list[Bad]]:
-    """Numbers of an object by key, nested ones as outer.inner, and what is none. null means: not measured."""
+    """Numbers of an object by key, nested ones as outer.inner and outer[0], and what is none. null: not measured."""
     if not isinstance(values, dict):
         raise BadInput("duplicate_key" if values is Mark.DUPLICATE else "wrong_shape", "values is not an object")
     good: dict[str, float] = {}
@@ -79,5 +80,8 @@ def numbers(values: object) -> tuple[dict[str, float], list[Bad]]:
         if isinstance(found, float):
             good[key] = found
         elif value is not None:
-            bad.append(Bad(found, key, "" if value is Mark.DUPLICATE else repr(value)[:80]))
+            text = value if isinstance(value, str) and len(value) <= TEXT_MAX else ""
+            bad.append(Bad(found, key, "" if value is Mark.DUPLICATE else repr(value)[:80], text))
+            if isinstance(value, list):
+                todo += [(f"{key}[{number}]", below) for number, below in enumerate(value)]
     return good, bad

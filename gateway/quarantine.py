@@ -32,6 +32,7 @@ REASONS = {
     "must_understand": "SenML: a field that must be understood (its name ends with _) is not",
     "bad_name": "SenML: base name and name make no valid name",
     "wrong_type": "a value is neither a number nor true or false",
+    "unknown_code": "a value whose meaning the profile does not say",
     "no_values": "neither values nor name and value",
     "duplicate_key": "a key occurs twice with its values: which one was meant?",
     "not_finite": "a value is NaN or infinite",
@@ -41,6 +42,15 @@ REASONS = {
     "no_codec": "raw bytes, and the profile has no codec for them",
     "codec_error": "the codec failed on this frame",
     "wrong_port": "the codec does not know this LoRaWAN port",
+    "bad_crc": "a check sum of the telegram is wrong",
+    "bad_frame": "the bytes are not framed as the standard says",
+    "bad_record": "a record of the telegram is not of EN 13757-3",
+    "bad_data": "the data of the telegram are not of the standard",
+    "unsupported": "a form of the standard that is not read",
+    "unknown_list": "values without codes, and the profile has no list of that length",
+    "no_key": "the telegram is encrypted and the device has no key",
+    "wrong_key": "the telegram does not open with the key of the device",
+    "device_refused": "the device answered with an exception",
     "wrong_length": "the codec expects another number of bytes",
 }
 

@@ -26,11 +26,15 @@ class Sample(NamedTuple):
 
 
 class Bad(NamedTuple):
-    """One thing of a frame that cannot be used. With a key it matters only if the profile maps that key."""
+    """One thing of a frame that cannot be used. With a key it matters only if the profile maps that key.
+
+    text is the value where it was one: the profile may say what it stands for.
+    """
 
     reason: str
     key: str = ""
     detail: str = ""
+    text: str = ""
 
 
 class Radio(NamedTuple):

@@ -1,12 +1,14 @@
-"""Device families: one file turns the radio bytes of one kind of device into values and commands into bytes.
+"""Device families: one file turns the bytes of one kind of device into values and commands into bytes.
 
-The profile name in schemas/services/*.toml picks the codec; gateway uses one side, simulators the other."""
+A profile's name picks a codec, its `language` a standard that many devices speak; simulators use the other side."""
 
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
+from typing import Any, Protocol
 
+from citynet.catalog import Profile
 from citynet.errors import BadInput
 from citynet.plugins import Family
 
@@ -50,12 +52,76 @@ class Codec:
 
 
 CODECS: Family[Codec] = Family("device")
+Attributes = Mapping[str, Any]
+KEY_BYTES = 16
+
+
+class Decode(Protocol):
+    """Reads a telegram of one device. Raises BadInput; a number that the device marks as invalid is NaN."""
+
+    def __call__(self, data: bytes, f_port: int, *, attributes: Attributes, profile: Profile | None) -> Values:
+        """Values by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A named telegram with its values; profile is the body of one where the language needs it."""
+
+    name: str
+    data: bytes
+    values: Values
+    attributes: Attributes = field(default_factory=dict)
+    profile: dict[str, Any] | None = None
+    f_port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A standard that devices of many makers speak: names of the values come from the standard, not from a profile."""
+
+    decode: Decode
+    examples: tuple[Example, ...]
+
+    def codec(self, attributes: Attributes, profile: Profile | None) -> Codec:
+        """The codec of one device."""
+
+        def decode(data: bytes, f_port: int) -> Values:
+            return self.decode(data, f_port, attributes=attributes, profile=profile)
+
+        return Codec(decode=decode, pack=_receive_only, vectors=())
+
+
+def _receive_only(values: Values) -> tuple[int, bytes]:
+    raise BadInput("receive_only", "nobody writes telegrams in the name of such a meter")
+
+
+LANGUAGES: Family[Language] = Family("language")
+
+
+def secret(attributes: Attributes, name: str) -> bytes:
+    """The AES key in an attribute of a device. Raises BadInput (no_key, wrong_key), which never names the key."""
+    told = attributes.get(name)
+    if told in (None, ""):
+        raise BadInput("no_key", f"the telegram is encrypted and the device has no attribute {name}")
+    try:
+        key = bytes.fromhex(str(told))
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise BadInput("wrong_key", f"the attribute {name} is not 32 hexadecimal digits")
+    return key
 
 
 @cache
 def codecs() -> dict[str, Codec]:
     """Every codec by profile name."""
     return CODECS.load("gateway.devices")
+
+
+@cache
+def languages() -> dict[str, Language]:
+    """Every language by the name that profiles give."""
+    return LANGUAGES.load("gateway.devices")
 
 
 @dataclass(frozen=True, slots=True)

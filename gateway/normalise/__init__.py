@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from gateway.normalise.propose import Found, Unmapped, propose
+from gateway.normalise.found import Found, Unmapped
+from gateway.normalise.propose import propose
 
 __all__ = ["Found", "Unmapped", "normalise", "propose", "unwrapped"]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from citynet.errors import BadInput
+from citynet.errors import BadInput, ConfigError
 from gateway import lenient
 from gateway.normalise import normalise, propose, unwrapped
 
@@ -31,7 +31,7 @@ def _lines(file: str) -> Iterator[bytes]:
         with Path(file).open("rb") as lines:
             yield from lines
     except OSError as error:
-        raise BadInput("no_file", f"{file}: {error.strerror}") from error
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _outputs(file: str) -> Iterator[tuple[int, Any]]:

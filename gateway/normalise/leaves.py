@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.normalise.words import naming, words
+from gateway.normalise.naming import naming
+from gateway.normalise.words import words
 
 LEAVES_MAX = 1_000
 DEPTH_MAX = 16

@@ -1,5 +1,6 @@
 """Our own JSON and SenML over MQTT: devices/<id>/up, history, event, ack; orders on devices/<id>/down/command."""
 
+import base64
 import uuid
 
 import msgspec
@@ -8,16 +9,31 @@ from citynet.errors import BadInput
 from citynet.model import ReceiptKind
 from citynet.settings import Settings
 from gateway import lenient, senml
-from gateway.wire import PROTOCOLS, Answer, Bad, Downlink, Order, Parsed, Sample, device_id, moment_us, subject_token
+from gateway.wire import (
+    PROTOCOLS,
+    Answer,
+    Bad,
+    Downlink,
+    Order,
+    Parsed,
+    Radio,
+    Sample,
+    device_id,
+    moment_us,
+    subject_token,
+)
 
 
 class Item(msgspec.Struct):
-    """One moment: values by payload key, or a single name and value."""
+    """One moment: values by payload key, a single name and value, or a raw telegram that the profile's codec reads."""
 
     time: str | float | None = None
     values: dict[str, float] | None = None
     name: str | None = None
     value: float | None = None
+    raw: str | None = None
+    encoding: str | None = None
+    f_port: int | None = None
 
 
 class Response(msgspec.Struct):
@@ -52,8 +68,8 @@ def _plain(payload: bytes) -> list[Item] | None:
             colons += 1 + len(item.values)
         if item.name is not None:
             colons += 1 + item.name.count(":")
-        if item.value is not None:
-            colons += 1
+        colons += sum(part is not None for part in (item.value, item.raw, item.encoding, item.f_port))
+        colons += (item.raw or "").count(":") + (item.encoding or "").count(":")
     return items if colons == payload.count(b":") else None
 
 
@@ -80,7 +96,36 @@ def _slow_sample(item: object, bad: list[Bad]) -> Sample:
     return Sample(moment_us(item.get("time")), good)
 
 
+def _telegram(document: list[object] | list[Item]) -> Radio | None:
+    """The raw telegram of a message that is one; bytes as hexadecimal, or base64 where encoding says so."""
+    if len(document) != 1:
+        return None
+    item = document[0]
+    if isinstance(item, dict) and "raw" in item:
+        try:
+            item = msgspec.convert(item, Item)
+        except msgspec.ValidationError as error:
+            raise BadInput("wrong_shape", str(error)) from error
+    if not isinstance(item, Item) or item.raw is None:
+        return None
+    return Radio(moment_us(item.time), item.f_port or 0, _bytes(item.raw, item.encoding or "hex"))
+
+
+def _bytes(text: str, encoding: str) -> bytes:
+    try:
+        if encoding == "base64":
+            return base64.b64decode(text, validate=True)
+        if encoding == "hex":
+            return bytes.fromhex(text)
+    except ValueError as error:
+        raise BadInput("wrong_shape", f"raw is not {encoding}") from error
+    raise BadInput("wrong_shape", "encoding is neither hex nor base64")
+
+
 def _moments(document: list[object] | list[Item]) -> Parsed:
+    radio = _telegram(document)
+    if radio is not None:
+        return Parsed(radio=radio)
     parsed = Parsed()
     for item in document:
         try:

@@ -218,7 +218,7 @@ def test_a_broken_codec_costs_its_own_frame_only(monkeypatch: pytest.MonkeyPatch
     def broken(data: bytes, f_port: int) -> dict[str, float]:
         raise ZeroDivisionError(f"{f_port}")
 
-    monkeypatch.setitem(by.directory._routes, BIN, type(route)(route.device, _with(route.codec, broken), route.targets))
+    monkeypatch.setitem(by.directory._routes, BIN, replace(route, codec=_with(route.codec, broken)))
     event = {"fPort": 10, "fCnt": 1, "data": "ZQDZA2I="}
     draft, checked = road(chirpstack(event), native({"values": {"power": 70}}), by=by)
     assert rows(checked) == GOOD_POWER
@@ -264,7 +264,8 @@ def test_every_reason_is_documented() -> None:
     root = Path(gateway.__file__).parent
     text = "\n".join(path.read_text() for path in root.rglob("*.py") if path.name != "downlink.py")
     raised = set(re.findall(r'(?:BadInput|Bad)\(\s*"(\w+)"', text)) - {"unknown_action", "bad_argument"}
-    raised -= {"bad_identifier", "out_of_field", "wrong_order"}  # on the way down: receipts, not quarantine
+    # On the way down: receipts, not quarantine.
+    raised -= {"bad_identifier", "out_of_field", "receive_only", "wrong_order"}
     assert raised <= set(REASONS), raised - set(REASONS)
     page = (root.parent / "docs" / "how-to" / "devices.md").read_text()
     assert [r for r, text in REASONS.items() if f"| `{r}` | {text} |" not in page] == []

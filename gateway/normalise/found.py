@@ -1,0 +1,28 @@
+"""The two answers of the proposer for a value: understood or not."""
+
+from dataclasses import dataclass
+
+from citynet.units import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value that was understood: canonical = raw * factor + offset, or a state of a code quantity."""
+
+    path: str
+    quantity: str
+    channel: str
+    unit: str
+    value: float
+    given_unit: str = ""
+    line: Line | None = None
+    score: tuple[int, ...] = ()
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unmapped:
+    """A value that was not, and why."""
+
+    path: str
+    reason: str

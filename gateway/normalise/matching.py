@@ -1,0 +1,70 @@
+"""Which rules of the naming table fit the words of a value best. Used by reading.py."""
+
+from typing import NamedTuple
+
+from gateway.normalise.leaves import Leaf
+from gateway.normalise.naming import Assumed, Naming, Rule, naming, usual
+from gateway.normalise.words import is_unit
+
+PLACES = frozenset({"internal", "external", "probe", "upper", "lower", "left", "right", "front", "rear", "x", "y", "z"})
+
+
+class Match(NamedTuple):
+    score: tuple[int, ...]
+    rule: Rule
+    phrase: frozenset[str]
+
+
+class Words(NamedTuple):
+    """Own and surrounding words of a leaf in their usual form; spelt: own ones as written, for units."""
+
+    own: tuple[str, ...]
+    above: tuple[str, ...]
+    spelt: tuple[str, ...]
+
+
+def words_of(leaf: Leaf, table: Naming) -> Words:
+    own, above, spelt = tuple(usual(w) for w in leaf.own), tuple(usual(w) for w in leaf.above), leaf.own
+    said = [w for w, s in zip(own, spelt, strict=True) if not (w in table.neutral or w in table.statistics or empty(s))]
+    if not said:  # "temperature": {"value": ..}: the key around it says what it is
+        own, above, spelt = above + own, (), leaf.above + spelt
+    return Words(own, above, spelt)
+
+
+def empty(word: str) -> bool:
+    """Whether a word is a number, a letter or a unit."""
+    return word.isdigit() or len(word) == 1 or is_unit(word)
+
+
+def matches(said: Words, bag: frozenset[str], table: Naming) -> list[Match]:
+    """The rules whose phrase fits best, all of equal rank."""
+    own, everything = frozenset(said.own), frozenset(said.own + said.above)
+    found: list[Match] = []
+    for rule in table.rules:
+        if rule.near and not rule.near & bag:
+            continue
+        for phrase, _ in rule.phrases:
+            if phrase <= everything and phrase & own and not _blocked(said, phrase, table):
+                found.append(Match((len(phrase), len(phrase & own)), rule, phrase))
+    best = max((match.score for match in found), default=None)
+    return [match for match in found if match.score == best]
+
+
+def _blocked(said: Words, phrase: frozenset[str], table: Naming) -> bool:
+    left = (set(said.own) | set(said.above)) - phrase
+    return bool(left & table.blocking)
+
+
+def assumed(match: Match, value: float) -> list[Assumed]:
+    rule = match.rule
+    if rule.assume_only and match.phrase not in rule.assume_only:
+        return []
+    return [assumed for assumed in rule.assume if assumed.fits(value)]
+
+
+def unknown_words(said: Words, match: Match) -> bool:
+    """Whether the key has words beside the phrase that may change its sense."""
+    table = naming()
+    left = [(w, s) for w, s in zip(said.own, said.spelt, strict=True) if w not in match.phrase]
+    known = table.neutral | table.statistics | PLACES
+    return any(w not in known and not empty(s) for w, s in left)

@@ -1,0 +1,107 @@
+"""The table schemas/naming.toml that gives words their meaning, compiled. Used by words.py and the proposer."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from citynet import units
+from citynet.errors import ConfigError
+from schemas import ROOT
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """A unit that a bare number within low..high has; form: "whole", "fraction" or any."""
+
+    unit: str
+    low: float
+    high: float
+    form: str = ""
+
+    def fits(self, value: float) -> bool:
+        """Whether a bare number has this unit."""
+        whole = value == int(value)
+        return self.low <= value <= self.high and self.form in ("", "whole" if whole else "fraction")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One [[rule]] of the table."""
+
+    quantity: str
+    phrases: tuple[tuple[frozenset[str], bool], ...]
+    assume: tuple[Assumed, ...] = ()
+    assume_only: frozenset[frozenset[str]] = frozenset()
+    plausible: tuple[float, float] | None = None
+    near: frozenset[str] = frozenset()
+    fallback: str = ""
+    weak: bool = False
+    code: bool = False
+
+
+@dataclass(frozen=True)
+class Naming:
+    """The whole table, compiled. index: word -> rules with a phrase that has it."""
+
+    same: dict[str, str]
+    known: frozenset[str]
+    neutral: frozenset[str]
+    statistics: frozenset[str]
+    blocking: frozenset[str]
+    history: frozenset[str]
+    states: dict[str, float]
+    rules: tuple[Rule, ...]
+    things_stack: dict[str, list[str]]
+
+
+def _phrase(text: str) -> tuple[frozenset[str], bool]:
+    return frozenset(text.rstrip("!").split()), text.endswith("!")
+
+
+def _rule(body: dict[str, Any]) -> Rule:
+    phrases = tuple(_phrase(text) for text in body["phrases"])
+    assumed = tuple(Assumed(units.unit(u).code, low, high, *rest) for u, low, high, *rest in body.get("assume", []))
+    limits = body.get("plausible")
+    return Rule(
+        body["quantity"],
+        phrases,
+        assumed,
+        frozenset(_phrase(text)[0] for text in body.get("assume_only", [])),
+        (limits[0], limits[1]) if limits else None,
+        frozenset(body.get("near", [])),
+        body.get("fallback", ""),
+        body.get("weak", False),
+        body.get("code", False),
+    )
+
+
+@cache
+def naming() -> Naming:
+    """The compiled table. Raises ConfigError when it is not what its head describes."""
+    try:
+        raw = tomllib.loads((ROOT / "naming.toml").read_text(encoding="utf-8"))
+        same = {other: word for word, others in raw["same"].items() for other in others}
+        rules = tuple(_rule(body) for body in raw["rule"])
+        told = raw["words"]
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"schemas/naming.toml: {error!r}") from error
+    known = {word for rule in rules for phrase, _ in rule.phrases for word in phrase} | set(same) | set(raw["same"])
+    listed = set(told["neutral"]) | set(told["blocking"]) | set(told["statistics"])
+    return Naming(
+        same,
+        frozenset(known | listed),
+        frozenset(told["neutral"]),
+        frozenset(told["statistics"]),
+        frozenset(told["blocking"]),
+        frozenset(told["history"]),
+        {word: 1.0 for word in told["true"]} | {word: 0.0 for word in told["false"]},
+        rules,
+        raw["things_stack"],
+    )
+
+
+def usual(word: str) -> str:
+    """The usual form of a word."""
+    low = word.casefold()
+    return naming().same.get(low, low)

@@ -1,0 +1,97 @@
+"""One value of an output read alone: quantity, unit and channel, or why it stays unmapped. Used by propose.py."""
+
+import math
+
+from citynet import catalog, units
+from gateway.normalise.channels import channel_of
+from gateway.normalise.found import Found, Unmapped
+from gateway.normalise.leaves import Leaf, number_of
+from gateway.normalise.matching import Match, Words, matches, unknown_words, words_of
+from gateway.normalise.measuring import measures, state_of, told_unit
+from gateway.normalise.naming import Naming
+
+
+def _choose(leaf: Leaf, said: Words, found: list[Match]) -> Found | str:
+    """The one reading of a leaf, or why there is none."""
+    found = [match for match in found if match.rule.fallback or not _unclear(leaf, said, match)]
+    if not found:
+        return "an unknown word beside the name, and no unit"
+    readings = [way for match in found for way in measures(match, leaf, said) if not match.rule.code]
+    strong = [way for way in readings if not way[0].rule.weak] or readings
+    near = [way for way in strong if way[0].rule.near] or strong
+    ways = {(_quantity(said, match), unit): (match, unit, line) for match, unit, line in near}
+    states = {match.rule.quantity: match for match in found if match.rule.code}
+    state = state_of(leaf.value) if states else None
+    if state is not None and len(states) == 1 and not ways:
+        [(quantity, match)] = states.items()
+        return Found(leaf.path, quantity, channel_of(leaf, said, match, unit="1"), "1", state, score=match.score)
+    if len(ways) > 1 or (ways and state is not None):
+        return "ambiguous: " + " or ".join(sorted({q for q, _ in ways} | (set(states) if state is not None else set())))
+    if not ways:
+        return _why_not(leaf, found)
+    [((quantity, unit), (match, _, line))] = ways.items()
+    number = number_of(leaf.value)
+    value = line(number[0]) if number else math.nan
+    wanted = catalog.catalog().quantities[quantity].unit
+    channel = channel_of(leaf, said, match, unit=unit)
+    return Found(leaf.path, quantity, channel, wanted, value, unit, line, match.score)
+
+
+def _unclear(leaf: Leaf, said: Words, match: Match) -> bool:
+    """One word of a phrase with an unknown word beside it and no unit: "light guide" is no light."""
+    if len(match.phrase) > 1 or not unknown_words(said, match):
+        return False
+    return match.rule.code or not told_unit(leaf, said, match.rule.quantity)
+
+
+def _quantity(said: Words, match: Match) -> str:
+    return match.rule.fallback if match.rule.fallback and unknown_words(said, match) else match.rule.quantity
+
+
+def _why_not(leaf: Leaf, found: list[Match]) -> str:
+    names = " or ".join(sorted({match.rule.quantity for match in found}))
+    number = number_of(leaf.value)
+    if all(match.rule.code for match in found):
+        return f"not a state of {names}"
+    if number is None or isinstance(leaf.value, bool):
+        return f"not a number: {names}"
+    return f"wrong unit for {names}: {leaf.unit[:20]}" if leaf.unit else f"no unit, and the number fits none: {names}"
+
+
+def _things_stack(leaf: Leaf, table: Naming) -> Found | None:
+    """A value of the form that The Things Stack calls normalized."""
+    told = table.things_stack.get(leaf.path[leaf.path.find("].") + 2 :] if leaf.path.startswith("[") else leaf.path)
+    if told is None:
+        return None
+    quantity, unit, channel = told[0], told[1], (told[2:] or [""])[0]
+    wanted = catalog.catalog().quantities[quantity]
+    if wanted.kind == "code":
+        state = state_of(leaf.value)
+        return None if state is None else Found(leaf.path, quantity, channel, "1", state, score=(9,))
+    if isinstance(leaf.value, bool) or not isinstance(leaf.value, (int, float)) or not math.isfinite(leaf.value):
+        return None
+    line = units.line(unit, wanted.unit, quantity)
+    if line is None or (wanted.min is not None and wanted.max is not None and not _within(line(leaf.value), wanted)):
+        return None
+    return Found(leaf.path, quantity, channel, wanted.unit, line(leaf.value), unit, line, (9,))
+
+
+def _within(value: float, words_: catalog.Quantity) -> bool:
+    return (words_.min is None or value >= words_.min) and (words_.max is None or value <= words_.max)
+
+
+def read_leaf(leaf: Leaf, bag: frozenset[str], table: Naming) -> Found | Unmapped:
+    if leaf.value is None or (isinstance(leaf.value, float) and not math.isfinite(leaf.value)):
+        return Unmapped(leaf.path, "no value")
+    if leaf.past:
+        return Unmapped(leaf.path, "of another moment")
+    exact = _things_stack(leaf, table)
+    if exact is not None:
+        return exact
+    said = words_of(leaf, table)
+    found = matches(said, bag, table)
+    if not found:
+        left = (set(said.own) | set(said.above)) & table.blocking
+        return Unmapped(leaf.path, f"not a measure: {' '.join(sorted(left))}" if left else "unknown name")
+    chosen = _choose(leaf, said, found)
+    return Unmapped(leaf.path, chosen) if isinstance(chosen, str) else chosen
