@@ -20,6 +20,8 @@ def apdu_of(data: bytes) -> bytes:
     """The APDU inside of one or more HDLC frames, of a TCP wrapper, or as it came."""
     if data[:1] == b"\x7e":
         parts = [hdlc(frame) for frame in _frames(data)]
+        if not parts:
+            raise BadInput("bad_frame", "one HDLC flag is no frame")
         if parts[-1].segmented:
             raise BadInput("wrong_length", "the last segment of the message is missing")
         data = b"".join(part.information for part in parts)

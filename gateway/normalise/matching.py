@@ -66,5 +66,5 @@ def unknown_words(said: Words, match: Match) -> bool:
     """Whether the key has words beside the phrase that may change its sense."""
     table = naming()
     left = [(w, s) for w, s in zip(said.own, said.spelt, strict=True) if w not in match.phrase]
-    known = table.neutral | table.statistics | PLACES
+    known = table.neutral | table.statistics | PLACES | {"total"}
     return any(w not in known and not empty(s) for w, s in left)
