@@ -4,7 +4,7 @@ import math
 import tomllib
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,15 @@ class Quantity(Strict):
     name_en: str
 
 
+@lru_cache(maxsize=4_096)
+def _line(scale: float, offset: float, *, given: str, wanted: str, quantity: str) -> Line:
+    """Of every device of a profile the same, so that it is computed once."""
+    line = units.line(given, wanted, quantity)
+    if line is None:
+        raise ConfigError(f"{quantity} is in {wanted}: a value in {given} cannot become that")
+    return Line(Fraction(repr(scale)), Fraction(repr(offset))).then(line)
+
+
 class Mapping(Strict):
     """Payload key -> quantity; value = payload * scale + offset, in unit, converted to the unit of the quantity.
 
@@ -58,11 +67,7 @@ class Mapping(Strict):
         """The whole conversion to the unit wanted. Raises ConfigError where it cannot be."""
         if self.invert:
             return Line(Fraction(-1), Fraction(1))
-        own = Line(Fraction(repr(self.scale)), Fraction(repr(self.offset)))
-        given = units.line(self.unit or wanted, wanted, self.quantity)
-        if given is None:
-            raise ConfigError(f"{self.quantity} is in {wanted}: a value in {self.unit} cannot become that")
-        return own.then(given)
+        return _line(self.scale, self.offset, given=self.unit or wanted, wanted=wanted, quantity=self.quantity)
 
 
 class Argument(Strict):

@@ -4,7 +4,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 
 from citynet.errors import ConfigError
 from schemas import ROOT
@@ -12,6 +12,7 @@ from schemas import ROOT
 # Molar mass in g/mol; ppb -> ug/m3 at 20 Cel and 1013.25 hPa, as directive 2008/50/EC reports gases.
 MOLAR_MASS = {"no": "30.006", "no2": "46.006", "nox": "46.006", "so2": "64.066", "o3": "47.998", "co": "28.010"}
 MOLAR_MASS |= {"h2s": "34.08", "nh3": "17.031", "formaldehyde": "30.026"}
+SHORT = 4
 MOLAR_VOLUME_L = Fraction("24.055")
 PLAIN = str.maketrans("µμ²³⁰⁴⁻¹⋅·*м", "uu2304-1...m")
 
@@ -26,7 +27,7 @@ class Unit:
     offset: Fraction = Fraction(0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Line:
     """target = value * factor + offset, exact."""
 
@@ -37,6 +38,7 @@ class Line:
         """This conversion followed by another."""
         return Line(self.factor * after.factor, self.offset * after.factor + after.offset)
 
+    @cached_property
     def integers(self) -> tuple[float, float, float]:
         """(mul, add, div) with target = (value * mul + add) / div, rounded once: 215 / 10 is 21.5, 215 * 0.1 is not."""
         div = self.factor.denominator * self.offset.denominator
@@ -69,7 +71,9 @@ def _table() -> tuple[dict[str, Unit], Spellings]:
         for code, number in body.items():
             factor, offset = number if isinstance(number, list) else (number, "0")
             units[code] = Unit(code, kind, _fraction(factor), _fraction(offset))
-        for spelling, code in [*also.items(), *((code, code) for code in body)]:
+        # Keys have no slash: conductivity_uS_cm. Short ones may be other units, as ms for m/s.
+        bare = ((code.replace("/", ""), code) for code in body if "/" in code and len(code) > SHORT)
+        for spelling, code in [*also.items(), *((code, code) for code in body), *bare]:
             for known in (kind, ""):
                 spelt.setdefault((known, exact(spelling)), code)
     for (kind, spelling), code in list(spelt.items()):

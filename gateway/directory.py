@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import structlog
@@ -40,34 +40,28 @@ class Route:
     codes: dict[str, Codes]
 
 
-@dataclass
 class Targets:
     """Columns over all (series, conversion, range) that were asked for so far: value = (raw * mul + add) / div."""
 
-    series: list[int] = field(default_factory=list)
-    mul: list[float] = field(default_factory=list)
-    add: list[float] = field(default_factory=list)
-    div: list[float] = field(default_factory=list)
-    low: list[float] = field(default_factory=list)
-    high: list[float] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._table: NDArray[np.float64] = np.empty((6, 1_024))
+        self._count = 0
 
     def new(self, series_id: int, mapping: Mapping) -> int:
         """Index of a new target. Raises ConfigError where the mapping cannot give the unit of its quantity."""
         words = catalog.catalog().quantities.get(mapping.quantity)
         low, high = (words.min, words.max) if words else (None, None)
         line = Line() if mapping.codes else mapping.line(words.unit if words else mapping.unit)
-        self.series.append(series_id)
-        for column, number in zip((self.mul, self.add, self.div), line.integers(), strict=True):
-            column.append(number)
-        self.low.append(-np.inf if low is None else low)
-        self.high.append(np.inf if high is None else high)
-        return len(self.series) - 1
+        if self._count == self._table.shape[1]:
+            self._table = np.concatenate([self._table, np.empty_like(self._table)], axis=1)
+        ends = (-np.inf if low is None else low, np.inf if high is None else high)
+        self._table[:, self._count] = (series_id, *line.integers, *ends)
+        self._count += 1
+        return self._count - 1
 
     def rows(self, index: NDArray[np.intp]) -> NDArray[np.float64]:
         """Series, mul, add, div, low, high as rows of a float64 array, one column an index (ids are exact in it)."""
-        used, place = np.unique(index, return_inverse=True)
-        columns = (self.series, self.mul, self.add, self.div, self.low, self.high)
-        return np.array([[column[i] for i in used.tolist()] for column in columns], np.float64)[:, place]
+        return self._table[:, index]
 
 
 class Directory:

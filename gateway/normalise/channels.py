@@ -13,7 +13,7 @@ CHANNEL_MAX = 40
 def channel_of(leaf: Leaf, said: Words, match: Match, *, unit: str) -> str:
     """What tells values of one quantity apart: other words of the key, numbers, places and statistics."""
     table = naming()
-    skip = match.phrase | table.neutral
+    skip = (match.phrase - match.rule.keep) | table.neutral
     kind = units.unit(unit).kind if units.find(unit) else ""
     parts = [w for w in said.above if w.isdigit() or w in PLACES]
     for word, spelt in zip(said.own, said.spelt, strict=True):

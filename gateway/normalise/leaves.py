@@ -23,7 +23,7 @@ NUMBER_TEXT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One value: own words are those of its key or name, above those of the keys around it."""
+    """One value: own words are those of its key or name, above those of the keys around it, parent of the next one."""
 
     path: str
     own: tuple[str, ...]
@@ -32,6 +32,7 @@ class Leaf:
     unit: str = ""
     channel: str = ""
     past: bool = False
+    parent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class _Place:
     channel: str = ""
     past: bool = False
     depth: int = 0
+    parent: tuple[str, ...] = ()
 
 
 def _first(body: dict[str, Any], keys: tuple[str, ...]) -> tuple[str, Any] | None:
@@ -79,7 +81,7 @@ def _unit_beside(body: dict[str, Any], key: str) -> str:
 def _below(place: _Place, key: str) -> _Place:
     past = place.past or bool(naming().history & set(words(key)))
     path = f"{place.path}.{key}" if place.path else key
-    return _Place(path, place.above + place.own, words(key), place.channel, past, place.depth + 1)
+    return _Place(path, place.above + place.own, words(key), place.channel, past, place.depth + 1, place.own)
 
 
 def _items(body: list[Any], place: _Place) -> Iterator[tuple[Any, _Place]]:
@@ -91,7 +93,10 @@ def _items(body: list[Any], place: _Place) -> Iterator[tuple[Any, _Place]]:
         channel = place.channel
         if len(body) > 1 and not named and not isinstance(item, list):
             channel = str(number + 1)
-        yield item, _Place(f"{place.path}[{number}]", place.above, place.own, channel, past, place.depth + 1)
+        yield (
+            item,
+            _Place(f"{place.path}[{number}]", place.above, place.own, channel, past, place.depth + 1, place.parent),
+        )
 
 
 def leaves(output: Any) -> Iterator[Leaf]:
@@ -113,7 +118,7 @@ def leaves(output: Any) -> Iterator[Leaf]:
             stack += reversed([(item, inner, unit) for item, inner in _items(node, place)])
             continue
         else:
-            leaf = Leaf(place.path, place.own, place.above, node, unit, place.channel, place.past)
+            leaf = Leaf(place.path, place.own, place.above, node, unit, place.channel, place.past, place.parent)
         count += 1
         yield leaf
 

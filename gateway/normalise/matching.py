@@ -1,5 +1,6 @@
 """Which rules of the naming table fit the words of a value best. Used by reading.py."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from gateway.normalise.leaves import Leaf
@@ -27,7 +28,8 @@ def words_of(leaf: Leaf, table: Naming) -> Words:
     own, above, spelt = tuple(usual(w) for w in leaf.own), tuple(usual(w) for w in leaf.above), leaf.own
     said = [w for w, s in zip(own, spelt, strict=True) if not (w in table.neutral or w in table.statistics or empty(s))]
     if not said:  # "temperature": {"value": ..}: the key around it says what it is
-        own, above, spelt = above + own, (), leaf.above + spelt
+        own, spelt = tuple(usual(w) for w in leaf.parent) + own, leaf.parent + spelt
+        above = above[: len(above) - len(leaf.parent)]
     return Words(own, above, spelt)
 
 
@@ -36,23 +38,31 @@ def empty(word: str) -> bool:
     return word.isdigit() or len(word) == 1 or is_unit(word)
 
 
-def matches(said: Words, bag: frozenset[str], table: Naming) -> list[Match]:
+def matches(said: Words, bag: frozenset[str], rules: Iterable[Rule]) -> list[Match]:
     """The rules whose phrase fits best, all of equal rank."""
     own, everything = frozenset(said.own), frozenset(said.own + said.above)
     found: list[Match] = []
-    for rule in table.rules:
+    for rule in rules:
         if rule.near and not rule.near & bag:
             continue
-        for phrase, _ in rule.phrases:
-            if phrase <= everything and phrase & own and not _blocked(said, phrase, table):
-                found.append(Match((len(phrase), len(phrase & own)), rule, phrase))
+        for phrase in rule.phrases:
+            if phrase <= everything and phrase & own and not blocked(said, phrase):
+                found.append(Match((len(phrase), len(phrase & own), -_beside(said, phrase)), rule, phrase))
     best = max((match.score for match in found), default=None)
     return [match for match in found if match.score == best]
 
 
-def _blocked(said: Words, phrase: frozenset[str], table: Naming) -> bool:
-    left = (set(said.own) | set(said.above)) - phrase
-    return bool(left & table.blocking)
+def _beside(said: Words, phrase: frozenset[str]) -> int:
+    """How many own words of the key the phrase does not explain."""
+    table = naming()
+    silent = table.neutral | table.statistics | phrase
+    return sum(w not in silent and not empty(s) for w, s in zip(said.own, said.spelt, strict=True))
+
+
+def blocked(said: Words, phrase: frozenset[str]) -> set[str]:
+    """The words that make of a value something else than the measure of a phrase."""
+    table = naming()
+    return ((set(said.own) - phrase) & table.blocking) | ((set(said.above) - phrase) & table.blocking_above)
 
 
 def assumed(match: Match, value: float) -> list[Assumed]:

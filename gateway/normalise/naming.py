@@ -30,13 +30,14 @@ class Rule:
     """One [[rule]] of the table."""
 
     quantity: str
-    phrases: tuple[tuple[frozenset[str], bool], ...]
+    phrases: tuple[frozenset[str], ...]
     assume: tuple[Assumed, ...] = ()
     assume_only: frozenset[frozenset[str]] = frozenset()
     plausible: tuple[float, float] | None = None
     near: frozenset[str] = frozenset()
     fallback: str = ""
     weak: bool = False
+    keep: frozenset[str] = frozenset()
     code: bool = False
 
 
@@ -49,29 +50,31 @@ class Naming:
     neutral: frozenset[str]
     statistics: frozenset[str]
     blocking: frozenset[str]
+    blocking_above: frozenset[str]
     history: frozenset[str]
     states: dict[str, float]
     rules: tuple[Rule, ...]
     things_stack: dict[str, list[str]]
 
 
-def _phrase(text: str) -> tuple[frozenset[str], bool]:
-    return frozenset(text.rstrip("!").split()), text.endswith("!")
+def _phrase(text: str, same: dict[str, str]) -> frozenset[str]:
+    return frozenset(same.get(word, word) for word in text.split())
 
 
-def _rule(body: dict[str, Any]) -> Rule:
-    phrases = tuple(_phrase(text) for text in body["phrases"])
+def _rule(body: dict[str, Any], same: dict[str, str]) -> Rule:
+    phrases = tuple(_phrase(text, same) for text in body["phrases"])
     assumed = tuple(Assumed(units.unit(u).code, low, high, *rest) for u, low, high, *rest in body.get("assume", []))
     limits = body.get("plausible")
     return Rule(
         body["quantity"],
         phrases,
         assumed,
-        frozenset(_phrase(text)[0] for text in body.get("assume_only", [])),
+        frozenset(_phrase(text, same) for text in body.get("assume_only", [])),
         (limits[0], limits[1]) if limits else None,
         frozenset(body.get("near", [])),
         body.get("fallback", ""),
         body.get("weak", False),
+        frozenset(body.get("keep", [])),
         body.get("code", False),
     )
 
@@ -82,11 +85,11 @@ def naming() -> Naming:
     try:
         raw = tomllib.loads((ROOT / "naming.toml").read_text(encoding="utf-8"))
         same = {other: word for word, others in raw["same"].items() for other in others}
-        rules = tuple(_rule(body) for body in raw["rule"])
+        rules = tuple(_rule(body, same) for body in raw["rule"])
         told = raw["words"]
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"schemas/naming.toml: {error!r}") from error
-    known = {word for rule in rules for phrase, _ in rule.phrases for word in phrase} | set(same) | set(raw["same"])
+    known = {word for rule in rules for phrase in rule.phrases for word in phrase} | set(same) | set(raw["same"])
     listed = set(told["neutral"]) | set(told["blocking"]) | set(told["statistics"])
     return Naming(
         same,
@@ -94,6 +97,7 @@ def naming() -> Naming:
         frozenset(told["neutral"]),
         frozenset(told["statistics"]),
         frozenset(told["blocking"]),
+        frozenset(told["blocking_above"]),
         frozenset(told["history"]),
         {word: 1.0 for word in told["true"]} | {word: 0.0 for word in told["false"]},
         rules,

@@ -6,9 +6,9 @@ from citynet import catalog, units
 from gateway.normalise.channels import channel_of
 from gateway.normalise.found import Found, Unmapped
 from gateway.normalise.leaves import Leaf, number_of
-from gateway.normalise.matching import Match, Words, matches, unknown_words, words_of
+from gateway.normalise.matching import Match, Words, blocked, matches, unknown_words, words_of
 from gateway.normalise.measuring import measures, state_of, told_unit
-from gateway.normalise.naming import Naming
+from gateway.normalise.naming import Naming, Rule
 
 
 def _choose(leaf: Leaf, said: Words, found: list[Match]) -> Found | str:
@@ -80,6 +80,13 @@ def _within(value: float, words_: catalog.Quantity) -> bool:
     return (words_.min is None or value >= words_.min) and (words_.max is None or value <= words_.max)
 
 
+def _possible(leaf: Leaf, table: Naming) -> list[Rule]:
+    """Rules of measures for numbers, rules of states for what may be a state."""
+    number = number_of(leaf.value) is not None and not isinstance(leaf.value, bool)
+    state = state_of(leaf.value) is not None
+    return [rule for rule in table.rules if (state if rule.code else number)]
+
+
 def read_leaf(leaf: Leaf, bag: frozenset[str], table: Naming) -> Found | Unmapped:
     if leaf.value is None or (isinstance(leaf.value, float) and not math.isfinite(leaf.value)):
         return Unmapped(leaf.path, "no value")
@@ -89,9 +96,10 @@ def read_leaf(leaf: Leaf, bag: frozenset[str], table: Naming) -> Found | Unmappe
     if exact is not None:
         return exact
     said = words_of(leaf, table)
-    found = matches(said, bag, table)
+    # What the value can be first; the other rules only to say what it is not.
+    found = matches(said, bag, _possible(leaf, table)) or matches(said, bag, table.rules)
     if not found:
-        left = (set(said.own) | set(said.above)) & table.blocking
+        left = blocked(said, frozenset())
         return Unmapped(leaf.path, f"not a measure: {' '.join(sorted(left))}" if left else "unknown name")
     chosen = _choose(leaf, said, found)
     return Unmapped(leaf.path, chosen) if isinstance(chosen, str) else chosen

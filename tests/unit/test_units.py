@@ -52,7 +52,7 @@ def test_conversion(value: float, given: str, wanted: str, quantity: str, result
     line = units.line(given, wanted, quantity)
     assert line is not None
     assert line(value) == result
-    mul, add, div = line.integers()
+    mul, add, div = line.integers
     assert (value * mul + add) / div == pytest.approx(result, rel=1e-12)
 
 
