@@ -68,9 +68,10 @@ DELETE FROM outbox WHERE outbox_id IN (
 DELETE FROM outbox WHERE outbox_id IN (
   SELECT outbox_id FROM outbox WHERE subject = %(notice)s ORDER BY outbox_id LIMIT %(batch)s) RETURNING *
 
--- find_object: an object by id, UUID or key.
+-- find_object: an object by id, UUID or key; what was merged into another leads there.
 SELECT object_id, service, org_id, zone_ids FROM object_now
-WHERE class <> 'device' AND (object_id = %(id)s OR uid = %(uid)s OR key = %(key)s)
+WHERE class <> 'device' AND object_id = (
+  SELECT coalesce(merged_into, object_id) FROM object WHERE object_id = %(id)s OR uid = %(uid)s OR key = %(key)s LIMIT 1)
 
 -- devices: devices with their points, by id.
 SELECT d.object_id AS device_id, d.attributes->>'external_id' AS external_id, d.attributes->>'protocol' AS protocol,

@@ -139,6 +139,22 @@ CREATE TABLE device_swap_register (
   final float8 NOT NULL CHECK (final > '-infinity' AND final < 'infinity'),
   initial float8 NOT NULL CHECK (initial > '-infinity' AND initial < 'infinity'), PRIMARY KEY (swap_id, series_id));
 
+-- The register of addresses: norm is how the registry writes them, so that each is there once.
+CREATE TABLE address (
+  address_id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY, norm text NOT NULL UNIQUE, street_norm text NOT NULL,
+  street text NOT NULL, house text NOT NULL,
+  lon float8 NOT NULL CHECK (lon BETWEEN -180 AND 180), lat float8 NOT NULL CHECK (lat BETWEEN -90 AND 90));
+CREATE INDEX address_street ON address (street_norm);
+CREATE INDEX address_like ON address USING gin (street_norm gin_trgm_ops);
+CREATE INDEX address_place ON address (lat, lon);
+-- Duplicates that a person has merged; moved is what it took, so that it can be undone.
+CREATE TABLE object_merge (
+  merge_id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY, object_id int NOT NULL REFERENCES object,
+  into_id int NOT NULL REFERENCES object, at timestamptz NOT NULL DEFAULT now(), actor text NOT NULL,
+  note text NOT NULL DEFAULT '', moved jsonb NOT NULL, undone timestamptz, undone_by text NOT NULL DEFAULT '',
+  CHECK (object_id <> into_id));
+CREATE INDEX object_merge_objects ON object_merge (into_id, object_id);
+
 -- ---------------------------------------------------------------- what happened (written by ingest only)
 CREATE TABLE reading (
   series_id int NOT NULL, time timestamptz NOT NULL, received timestamptz NOT NULL,
@@ -327,6 +343,7 @@ GRANT SELECT, INSERT, UPDATE ON object, object_version, device_point, profile, s
 GRANT SELECT, INSERT ON audit, incident_log, command_log TO citynet_center;
 GRANT SELECT, INSERT, UPDATE, DELETE ON registry_import, registry_reject TO citynet_center;
 GRANT SELECT, INSERT ON object_class TO citynet_center;
+GRANT SELECT, INSERT, UPDATE ON address, object_merge TO citynet_center;
 GRANT SELECT, INSERT, UPDATE, DELETE ON registry_line TO citynet_center;
 GRANT SELECT ON registry_line_now TO citynet_center;
 GRANT SELECT, INSERT ON device_swap, device_swap_register TO citynet_center;

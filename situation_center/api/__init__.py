@@ -7,7 +7,18 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from citynet import __version__
-from situation_center.api import commands, devices, incidents, objects, pipeline, profiles, readings, registry, webhooks
+from situation_center.api import (
+    addresses,
+    commands,
+    devices,
+    incidents,
+    objects,
+    pipeline,
+    profiles,
+    readings,
+    registry,
+    webhooks,
+)
 from situation_center.api.doors import PUBLIC, ProblemRoute, public
 from situation_center.api.problems import problem
 
@@ -17,7 +28,7 @@ ABOUT = (
     "`Authorization: Bearer <API key>` (`citynet account key`). Errors are RFC 9457 problem details."
 )
 router = APIRouter(prefix=PREFIX, route_class=ProblemRoute)
-for room in (readings, registry, profiles, devices, objects, incidents, commands, pipeline, webhooks):
+for room in (readings, registry, profiles, addresses, devices, objects, incidents, commands, pipeline, webhooks):
     router.include_router(room.router)
 
 

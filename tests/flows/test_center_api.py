@@ -75,7 +75,7 @@ def test_every_route_declares_an_action_that_exists() -> None:
 VALUES = {
     "{incident_id}": "1", "{series_id}": "1", "{quarantine_id}": "1", "{webhook_id}": "1", "{action}": "take",
     "{command_id}": str(uuid.uuid4()), "{ref:path}": "1", "{external_id}": "1", "{name}": "water",
-    "{import_id}": str(uuid.uuid4()),
+    "{import_id}": str(uuid.uuid4()), "{merge_id}": "1",
 }  # fmt: skip
 
 
