@@ -35,6 +35,7 @@ def running(parts: tuple[str, ...] = PARTS) -> Iterator[City]:
             nats_port=embedded.free_port(),
             mqtt_port=embedded.free_port(),
             web_port=embedded.free_port(),
+            push_port=embedded.free_port(),
         )
         with City(settings, parts=parts) as city:
             yield city

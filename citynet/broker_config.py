@@ -54,6 +54,8 @@ USERS: dict[str, tuple[list[str], list[str]]] = {
         ],
         ["_INBOX.>", "changes.>", "rpc.codec.>", "rpc.uplinks.>"],
     ),
+    # Open to the outside by HTTP: may hand in frames and nothing else.
+    "push": (["up.>", "hist.>", "stats.>", "_INBOX.>"], ["_INBOX.>", "changes.>"]),
     # Of up and hist only what the quarantine sends again.
     "ingest": (
         ["live.>", "receipts.>", "dead.>", "up.>", "hist.>", "stats.>", "_INBOX.>", *JS],

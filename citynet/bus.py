@@ -23,6 +23,8 @@ from citynet.settings import Settings
 HOUR_S = 3600.0
 FIRST_ANSWER_S = 5.0
 READER_BATCH, READER_WAIT_S, READER_KEPT_S = 1_000, 5.0, 30.0
+# How long a frame with a message id (HTTP push, QoS 0) is known as the one that came already; others cost nothing.
+REPEATED_S = 600.0
 # Headers of a frame that goes up again from the quarantine: when it first came (wall, ns), its first stream sequence,
 # and its row. No device can set them: MQTT has no NATS headers.
 ARRIVED, FIRST_SEQ, REPLAY_OF = "Citynet-Arrived", "Citynet-First-Seq", "Citynet-Replay-Of"
@@ -157,10 +159,11 @@ def stream_configs(settings: Settings) -> list[StreamConfig]:
         return StreamConfig(name=name, subjects=[subject], max_age=hours * HOUR_S, max_bytes=size, **more)
 
     refuse: dict[str, Any] = {"discard": DiscardPolicy.NEW}
+    once: dict[str, Any] = {**refuse, "duplicate_window": REPEATED_S}
     handover: dict[str, Any] = {**refuse, "retention": RetentionPolicy.INTEREST}
     return [
-        stream("UPLINKS", "up.>", hours=72, size=settings.uplinks_max_bytes, **refuse),
-        stream("HISTORY", "hist.>", hours=72, size=large, **refuse),
+        stream("UPLINKS", "up.>", hours=72, size=settings.uplinks_max_bytes, **once),
+        stream("HISTORY", "hist.>", hours=72, size=large, **once),
         stream("UPLINKS_QOS0", "devices.*.up", hours=1),
         stream("READINGS", "readings.>", hours=72, size=large, **handover),
         stream("EVENTS", "events.>", hours=168, **handover),

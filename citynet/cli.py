@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import psycopg
 import structlog
@@ -18,13 +18,23 @@ from citynet import __version__, db, migrate, settings
 from citynet.errors import CitynetError
 from citynet.settings import Settings
 
-# Part -> (function that runs it, database and broker role, whether only one process may be active).
-RUNNERS: dict[str, tuple[str, str, bool]] = {
-    "gateway": ("gateway.app:run", "gateway", True),
-    "bridge": ("gateway.protocols.mqtt_bridge:run", "gateway", True),
-    "ingest": ("ingest.app:run", "ingest", False),
-    "analytics": ("analytics.app:run", "analytics", True),
-    "worker": ("situation_center.worker:run", "center", True),
+
+class Runner(NamedTuple):
+    """How a part runs: its function, its role in the database, whether one process is active, its broker user."""
+
+    path: str
+    role: str
+    single: bool
+    user: str = ""  # where it differs from the role
+
+
+RUNNERS = {
+    "gateway": Runner("gateway.app:run", "gateway", True),
+    "bridge": Runner("gateway.protocols.mqtt_bridge:run", "gateway", True),
+    "push": Runner("gateway.protocols.http_push.app:run", "gateway", False, "push"),
+    "ingest": Runner("ingest.app:run", "ingest", False),
+    "analytics": Runner("analytics.app:run", "analytics", True),
+    "worker": Runner("situation_center.worker:run", "center", True),
 }
 app = typer.Typer(
     help="citynet: IoT ingestion and a smart-city situational centre. Start with `citynet up --demo`.",
@@ -53,7 +63,7 @@ def run(
         return
     if part not in RUNNERS:
         raise typer.BadParameter(f"no part is called {part!r}: choose {', '.join(RUNNERS)} or web")
-    path, role, single = RUNNERS[part]
+    how = RUNNERS[part]
     try:
         import uvloop
 
@@ -61,7 +71,7 @@ def run(
     except ImportError:
         loop_factory = None
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(run_part(part, city, _named(path), role=role, single=single))
+        runner.run(run_part(part, city, _named(how.path), role=how.role, single=how.single, user=how.user))
 
 
 @app.command()
@@ -83,6 +93,7 @@ def up(
         typer.echo(f"\n  Screens:  {city.web_url}")
         typer.echo(f"  Sign in once with:  {city.account_link(demo=demo)}")
         typer.echo(f"  MQTT for devices:  {city.settings.mqtt_host}:{city.settings.mqtt_port}")
+        typer.echo(f"  HTTP for devices:  http://{city.settings.push_host}:{city.settings.push_port}/v1/openapi.json")
         typer.echo("  Stop with Ctrl-C; everything is kept.\n")
         city.run_until(lambda: bool(stopping))
         typer.echo("stopping")

@@ -11,13 +11,15 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from citynet.errors import ConfigError, Unavailable
 from citynet.settings import Settings
 
 Row = dict[str, Any]
 Connection = psycopg.AsyncConnection[Row]
+# What the database's absence looks like to whoever asks it.
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError)
 ROLES = ("gateway", "ingest", "analytics", "center", "identity")
 
 

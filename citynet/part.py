@@ -63,11 +63,11 @@ class Part:
 Body = Callable[[Part], Coroutine[Any, Any, None]]
 
 
-async def open_part(name: str, settings: Settings, *, role: str) -> Part:
-    """Connect a part to database and broker, waiting as long as it takes."""
+async def open_part(name: str, settings: Settings, *, role: str, user: str = "") -> Part:
+    """Connect a part to database and broker (as user, else as role), waiting as long as it takes."""
     while True:
         try:
-            broker = await bus.connect(settings, role)
+            broker = await bus.connect(settings, user or role)
         except Unavailable as error:
             log.warning("waiting for the broker", part=name, error=str(error))
             await asyncio.sleep(RETRY_S)
@@ -166,9 +166,11 @@ def _say_what_waits() -> None:
     sys.stdout.flush()
 
 
-async def run_part(name: str, settings: Settings, body: Body, *, role: str, single: bool = True) -> None:
+async def run_part(
+    name: str, settings: Settings, body: Body, *, role: str, single: bool = True, user: str = ""
+) -> None:
     """Run a part until SIGTERM or SIGINT. body must return soon after part.stopping is set or on cancellation."""
-    part = await open_part(name, settings, role=role)
+    part = await open_part(name, settings, role=role, user=user)
     work = asyncio.create_task(_body_with_retries(part, body, single=single))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     mqtt_host: str = Field("127.0.0.1", description="Address on which the bundled broker takes devices.")
     web_host: str = Field("127.0.0.1", description="Address of the screens and the REST API.")
     web_port: int = Field(8050, description="Port of the screens and the REST API.", ge=0, le=65535)
+    push_host: str = Field("127.0.0.1", description="Address on which devices and webhooks push by HTTP.")
+    push_port: int = Field(8060, description="Port on which devices and webhooks push by HTTP.", ge=0, le=65535)
     public_url: str = Field("", description="Address under which people reach the screens; empty = web_host:web_port.")
     timezone: str = Field("Europe/Moscow", description="IANA zone of the city, used on screens and in seasons.")
     language: Literal["ru", "en"] = Field("ru", description="Language of a new account.")
@@ -49,6 +51,11 @@ class Settings(BaseSettings):
     payload_bytes: int = Field(262_144, description="Largest payload of a device message.")
     values_per_uplink: int = Field(1_000, description="Most values in one device message.")
     json_depth: int = Field(32, description="Deepest nesting of a device message.")
+    push_body_bytes: int = Field(1_000_000, description="Largest body of an HTTP push.")
+    push_batch_messages: int = Field(2_000, description="Most messages in one HTTP push.")
+    push_rate_per_s: float = Field(
+        200.0, description="Messages a second that a credential may push, ten times at once."
+    )
     future_limit_s: int = Field(300, description="A device clock further ahead than this is not believed.")
     history_after_s: int = Field(3_600, description="Readings older than this go the history way.")
 

@@ -23,7 +23,7 @@ from citynet import bus, db, embedded, migrate
 from citynet.errors import CitynetError, ConfigError
 from citynet.settings import Settings
 
-PARTS = ("gateway", "ingest", "analytics", "worker", "web")
+PARTS = ("gateway", "push", "ingest", "analytics", "worker", "web")
 FREE_BYTES_MIN = 1_000_000_000
 BACKOFF_S_MAX = 5.0
 Say = Callable[[str], None]
@@ -135,8 +135,11 @@ class City:
 
     def _check_ports(self) -> None:
         settings = self.settings
-        if "web" in self.parts and embedded.port_taken(settings.web_host, settings.web_port):
-            raise ConfigError(f"port {settings.web_port} is taken: stop what listens there or set CITYNET_WEB_PORT")
+        for part in {"web", "push"} & set(self.parts):
+            host, port = getattr(settings, f"{part}_host"), getattr(settings, f"{part}_port")
+            if embedded.port_taken(host, port):
+                name = f"CITYNET_{part.upper()}_PORT"
+                raise ConfigError(f"port {port} is taken: stop what listens there or set {name}")
 
     def _servers(self) -> None:
         if not self.settings.database_url:

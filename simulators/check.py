@@ -91,6 +91,7 @@ def check(*, seconds: float, speed: float, seed: int, say: Say) -> Report:
             nats_port=embedded.free_port(),
             mqtt_port=embedded.free_port(),
             web_port=embedded.free_port(),
+            push_port=embedded.free_port(),
             allow_private_webhooks=True,
         )
         with City(settings, say=say) as city, ExitStack() as failed:

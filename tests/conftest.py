@@ -119,6 +119,7 @@ def city(postgres: embedded.Postgres, tmp_path: Path, request: pytest.FixtureReq
         nats_port=embedded.free_port(),
         mqtt_port=embedded.free_port(),
         web_port=embedded.free_port(),
+        push_port=embedded.free_port(),
     )
     with psycopg.connect(postgres.admin_url, autocommit=True) as admin:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -156,9 +157,9 @@ async def center_db(city: Settings) -> AsyncIterator[db.Database]:
     await database.close()
 
 
-async def make_part(settings: Settings, name: str, *, role: str) -> Part:
+async def make_part(settings: Settings, name: str, *, role: str, user: str = "") -> Part:
     """A part of a running city inside the test process; close with citynet.part.close_part."""
     database = await db.Database(db.dsn(settings, role)).open()
-    part = Part(name, settings, database, await bus.connect(settings, role))
+    part = Part(name, settings, database, await bus.connect(settings, user or role))
     await part.load_clock()
     return part

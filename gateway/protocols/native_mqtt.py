@@ -25,8 +25,12 @@ from gateway.wire import (
 
 
 class Item(msgspec.Struct):
-    """One moment: values by payload key, a single name and value, or a raw telegram that the profile's codec reads."""
+    """One moment: values by payload key, a single name and value, or a raw telegram that the profile's codec reads.
 
+    device may repeat who sends it.
+    """
+
+    device: str | None = None
     time: str | float | None = None
     values: dict[str, float] | None = None
     name: str | None = None
@@ -62,6 +66,8 @@ def _plain(payload: bytes) -> list[Item] | None:
     items = document if isinstance(document, list) else [document]
     colons = 0
     for item in items:
+        if item.device is not None:
+            colons += 1 + item.device.count(":")
         if item.time is not None:
             colons += 1 + (item.time.count(":") if isinstance(item.time, str) else 0)
         if item.values is not None:
@@ -122,13 +128,22 @@ def _bytes(text: str, encoding: str) -> bytes:
     raise BadInput("wrong_shape", "encoding is neither hex nor base64")
 
 
-def _moments(document: list[object] | list[Item]) -> Parsed:
+def _own(device: str, item: object) -> None:
+    """Raise BadInput when an item names another device than the topic does."""
+    named = item.device if isinstance(item, Item) else item.get("device") if isinstance(item, dict) else None
+    if named not in (None, device):
+        raise BadInput("foreign_identity", f"{device} sent as {named!r}"[:120])
+
+
+def _moments(device: str, document: list[object] | list[Item]) -> Parsed:
     radio = _telegram(document)
     if radio is not None:
+        _own(device, document[0])
         return Parsed(radio=radio)
     parsed = Parsed()
     for item in document:
         try:
+            _own(device, item)
             parsed.samples.append(_fast_sample(item) if isinstance(item, Item) else _slow_sample(item, parsed.bad))
         except BadInput as error:  # of an array only this moment is lost
             parsed.bad.append(Bad(error.reason, detail=error.detail))
@@ -139,7 +154,7 @@ def _telemetry(device: str, payload: bytes, limits: Settings) -> Parsed:
     fast = _plain(payload)
     document = fast if fast is not None else lenient.parse(payload, limits.json_depth)
     items = document if isinstance(document, list) else [document]
-    parsed = senml.parse(items, device) if senml.is_pack(document) else _moments(items)
+    parsed = senml.parse(items, device) if senml.is_pack(document) else _moments(device, items)
     if sum(len(sample.values) for sample in parsed.samples) + len(parsed.bad) > limits.values_per_uplink:
         raise BadInput("too_many_values", f"more than {limits.values_per_uplink}")
     return parsed

@@ -1,16 +1,14 @@
 """Errors of the API as RFC 9457 problem details: no internals, always the remedy."""
 
-import psycopg
-import psycopg_pool
 from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from citynet.db import AWAY
 from citynet.errors import BadInput, CitynetError, Conflict, Forbidden, NotFound, Unavailable
 from situation_center.auth import SlowDown
 
 STATUS: dict[type[CitynetError], int] = {NotFound: 404, Conflict: 409, BadInput: 422, Forbidden: 403, Unavailable: 503}
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout, OSError)
 EXPECTED = (CitynetError, HTTPException, RequestValidationError, *AWAY)
 TITLES = {
     401: "Sign in first",

@@ -32,6 +32,7 @@ def town() -> Iterator[City]:
         nats_port=embedded.free_port(),
         mqtt_port=embedded.free_port(),
         web_port=embedded.free_port(),
+        push_port=embedded.free_port(),
     )
     with simulated(City(settings)) as city:
         yield city

@@ -10,11 +10,12 @@ import yaml
 
 from citynet import db
 from citynet.broker_config import USERS
+from citynet.cli import RUNNERS
 from tests.contracts.test_tidy import ROOT, report
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-PARTS = ("gateway", "ingest", "analytics", "worker", "web")
+PARTS = ("gateway", "push", "ingest", "analytics", "worker", "web")
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -27,9 +28,10 @@ def test_a_service_has_no_power_it_does_not_need(name: str) -> None:
     assert "privileged" not in service
 
 
-def test_only_screens_and_mqtt_are_published() -> None:
-    assert {name for name, service in SERVICES.items() if "ports" in service} == {"web", "broker"}
-    assert SERVICES["web"]["ports"][0].startswith("127.0.0.1:")
+def test_only_screens_mqtt_and_push_are_published() -> None:
+    assert {name for name, service in SERVICES.items() if "ports" in service} == {"web", "broker", "push"}
+    for name in ("web", "push"):
+        assert all(port.startswith("127.0.0.1:") for port in SERVICES[name]["ports"]), name
     assert SERVICES["database"]["networks"] == ["inside"]
     assert COMPOSE["networks"]["inside"]["internal"] is True
 
@@ -57,8 +59,9 @@ def test_passwords_are_those_the_code_asks_for() -> None:
 
 def test_a_part_sees_only_its_own_passwords() -> None:
     seen = {name: {secret["source"] for secret in SERVICES[name]["secrets"]} for name in PARTS}
-    roles = {"worker": "center", "web": "center"}
-    assert seen == {name: {f"db_{roles.get(name, name)}", f"nats_{roles.get(name, name)}"} for name in PARTS}
+    roles = {"worker": "center", "web": "center"} | {name: how.role for name, how in RUNNERS.items()}
+    users = roles | {name: how.user for name, how in RUNNERS.items() if how.user}
+    assert seen == {name: {f"db_{roles[name]}", f"nats_{users[name]}"} for name in PARTS}
 
 
 def test_compose_itself_agrees() -> None:

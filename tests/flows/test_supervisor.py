@@ -25,6 +25,7 @@ def alone(server_home: Path, tmp_path: Path) -> Settings:
         nats_port=embedded.free_port(),
         mqtt_port=embedded.free_port(),
         web_port=embedded.free_port(),
+        push_port=embedded.free_port(),
     )
 
 

@@ -1,0 +1,1 @@
+"""HTTP push: devices, back offices and network servers post frames; app.py is the part. Loaded only by that part."""
