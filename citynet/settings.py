@@ -39,6 +39,10 @@ class Settings(BaseSettings):
         SecretStr(""), description="Outside MQTT broker of a LoRaWAN network server, mqtt://user:password@host:1883."
     )
     devices_dir: str = Field("", description="Folder of device families of your own; empty = <home>/devices.")
+    things_stack_api: SecretStr = Field(
+        SecretStr(""),
+        description='The Things Stack by HTTP: {"app@tenant": {"url": "https://..", "webhook": "..", "key": ".."}}.',
+    )
     uplinks_max_bytes: int = Field(2_000_000_000, description="Limit of the stream UPLINKS, 60 % of the quota.")
     sync_always: bool = Field(False, description="Broker fsyncs each write: survives power loss, slower alone.")
     owner_password: SecretStr = Field(SecretStr(""), description="Password of citynet_owner; empty = from home.")

@@ -10,6 +10,8 @@ from gateway.directory import open_directory
 from gateway.downlink import DownlinkLane
 from gateway.qos0 import Qos0Lane
 from gateway.redecode import Redecoder
+from gateway.things_stack_api import ThingsStackLane
+from gateway.things_stack_orders import apis
 from gateway.uplink import Lane
 
 LAG_EVERY_S = 5.0
@@ -28,6 +30,9 @@ async def run(part: Part) -> None:
             lane = Lane(part, directory, consumer, number, turn if consumers is GATEWAY_HISTORY else None)
             work.append(lane.run(puller))
     work.append(Qos0Lane(part).run(await part.bus.puller(GATEWAY_QOS0)))
+    things_stack = ThingsStackLane(part, apis(part.settings))
+    await things_stack.open()
+    work.append(things_stack.run())
     work.append(DownlinkLane(part, directory).run(await part.bus.puller(GATEWAY_COMMANDS)))
     work.append(measure(part, pullers))
     work.append(Redecoder(part, directory, turn).run())

@@ -25,6 +25,8 @@ from gateway.wire import (
 
 # Our mark among the correlation ids of a downlink, which all its events carry.
 MARK = "citynet:"
+# And until when it is worth handing over; The Things Stack itself knows no deadline.
+DEADLINE = "citynet-until:"
 # Keys of the normalised payload, apart from those that the codec chose.
 NORMALIZED = "normalized."
 
@@ -294,7 +296,7 @@ class ThingsStack:
             "frm_payload": data,
             "priority": "NORMAL",
             "confirmed": True,
-            "correlation_ids": [f"{MARK}{command.command_id}"],
+            "correlation_ids": [f"{MARK}{command.command_id}", f"{DEADLINE}{order.wall_deadline.isoformat()}"],
         }
         subject = f"v3.{application}.devices.{subject_token(command.external_id)}.down.{way}"
         return Downlink(subject, msgspec.json.encode({"downlinks": [downlink]}))

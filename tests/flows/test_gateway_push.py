@@ -1,8 +1,5 @@
 """HTTP push on a real broker and database: who may, what is stored before 202, what the answers say."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -15,14 +12,13 @@ from citynet.bus import INGEST_LIVE, NatsBus, connect
 from citynet.catalog import catalog
 from citynet.db import Database
 from citynet.model import DeviceSpec, Proposal, ProposalRequest
-from citynet.part import Part, close_part
 from citynet.settings import Settings
-from gateway.protocols.http_push import app, doors
+from gateway.protocols.http_push import doors
 from gateway.qos0 import partition
 from situation_center import credentials, registry_write
-from tests.conftest import make_part
 from tests.support import gateway as field
 from tests.support.gateway import BIN, LAMP, TTS_APPLICATION, TTS_BIN, collect, mqtt, running, until
+from tests.support.push import pushing
 
 BY = "person:test"
 UP = f"/v1/devices/{LAMP}/up"
@@ -50,23 +46,6 @@ async def planted(center_db: Database) -> Database:
     ]
     await registry_write.apply(center_db, ProposalRequest("test", more), catalog())
     return center_db
-
-
-@asynccontextmanager
-async def pushing(settings: Settings) -> AsyncIterator[tuple[Part, httpx.AsyncClient]]:
-    """The part at work inside the test, and a client of it."""
-    part = await make_part(settings, "push", role="gateway", user="push")
-    work = asyncio.create_task(app.run(part))
-    url = f"http://{settings.push_host}:{settings.push_port}"
-    try:
-        async with httpx.AsyncClient(base_url=url, timeout=20) as client:
-            await until(lambda: embedded.port_taken(settings.push_host, settings.push_port))
-            yield part, client
-    finally:
-        part.stopping.set()
-        await asyncio.wait([work], timeout=10)
-        await close_part(part)
-    work.result()
 
 
 def bearer(token: str, **more: str) -> dict[str, str]:
