@@ -41,9 +41,9 @@ def things_stack(n: int, at: datetime) -> Any:
     return {"end_device_ids": ids, "uplink_message": told | ({"f_cnt": n} if n else {})}
 
 
-LAMP_UP = {"protocol": "native", "device": LAMP, "quantity": "lamp_level"}
-BIN_UP = {"protocol": "chirpstack", "device": BIN, "quantity": "bin_fill", "body": chirpstack}
-TTS_UP = {"protocol": "things_stack", "device": TTS_BIN, "quantity": "bin_fill", "body": things_stack}
+LAMP_UP: dict[str, Any] = {"protocol": "native", "device": LAMP, "quantity": "lamp_level"}
+BIN_UP: dict[str, Any] = {"protocol": "chirpstack", "device": BIN, "quantity": "bin_fill", "body": chirpstack}
+TTS_UP: dict[str, Any] = {"protocol": "things_stack", "device": TTS_BIN, "quantity": "bin_fill", "body": things_stack}
 ROADS = {
     "native": Road(**LAMP_UP, body=native, topic=f"devices/{LAMP}/up", user="fleet"),
     "senml": Road(**LAMP_UP, body=senml, topic=f"devices/{LAMP}/up", user="fleet"),

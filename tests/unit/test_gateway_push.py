@@ -19,7 +19,9 @@ MOMENT = b'{"values": {"level": 1}}'
 def reason(work: object, *arguments: object, **named: object) -> str:
     with pytest.raises((BadInput, Refused)) as caught:
         work(*arguments, limits=named.pop("limits", LIMITS), **named)  # type: ignore[operator]
-    return caught.value.reason
+    error = caught.value
+    assert isinstance(error, (BadInput, Refused))
+    return error.reason
 
 
 def test_a_message_is_one_frame_and_each_line_another() -> None:
