@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ import typer
 from citynet.errors import BadInput, ConfigError
 from gateway import lenient
 from gateway.normalise import normalise, propose, unwrapped
+from gateway.normalise.maps import as_toml, profile_map
 
 LINE_BYTES_MAX = 1_000_000
 DEPTH_MAX = 32
@@ -56,14 +57,28 @@ def _told(output: Any) -> Iterator[str]:
         yield f"  {miss.path} -> unmapped: {miss.reason}"
 
 
+def _write_map(outputs: Iterable[Any]) -> None:
+    maps, doubtful = profile_map(outputs)
+    for line in as_toml(maps):
+        typer.echo(line)
+    for path in doubtful:
+        typer.echo(f"# {path}: the outputs disagree or the gateway cannot reach it, decide yourself")
+
+
 @app.command(name="normalise")
 def normalise_command(
     file: Annotated[str, typer.Argument(help="A file with one decoded output (JSON) a line; - reads from a pipe.")],
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON list a line: path, quantity, channel, unit, value.")
     ] = False,
+    as_map: Annotated[
+        bool, typer.Option("--map", help="The map of a profile for the device that gave all these outputs.")
+    ] = False,
 ) -> None:
     """Say what decoded outputs measure: quantity, channel, UCUM unit, value; what is in doubt stays unmapped."""
+    if as_map:
+        _write_map(unwrapped(output) for _, output in _outputs(file))
+        return
     for number, output in _outputs(file):
         if as_json:
             typer.echo(json.dumps(normalise(output), ensure_ascii=False))

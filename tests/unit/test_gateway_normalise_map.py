@@ -1,0 +1,51 @@
+"""The map that outputs of a device propose: what the gateway then reads is what the proposer said."""
+
+import json
+import tomllib
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.normalise import normalise
+from gateway.normalise.commands import app
+from tests.support.gateway import chirpstack
+from tests.unit.test_gateway_mapping import EUI, decoder, road
+
+OUTPUTS: list[dict[str, Any]] = [
+    {"TempC_SHT": 21.5, "BatV": 3.05, "energyWh": 1234, "pm2_5": 7, "door": "open", "leak": False},
+    {"TempC_SHT": "-3.5", "BatV": 3.0, "energyWh": 1300, "door": "closed", "alarm_threshold": 5},
+    {"tempF": 77, "deep": {"list": [{"name": "humidity", "value": 44.5, "unit": "%"}, {"co2_ppm": 612}]}},
+]
+
+
+def written(outputs: list[Any]) -> str:
+    lines = "\n".join(json.dumps(output) for output in outputs)
+    result = CliRunner().invoke(app, ["normalise", "-", "--map"], input=lines)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_the_gateway_reads_what_was_proposed(output: dict[str, Any]) -> None:
+    maps = tomllib.loads(written([output]))["profile"]["map"]
+    rows, reasons, _ = road(
+        decoder(maps, protocol="chirpstack"), chirpstack({"fPort": 1, "object": output}, device=EUI)
+    )
+    places = list(dict.fromkeys((m["quantity"], m.get("channel", "")) for m in maps.values()))
+    told = {(one["quantity"], one["channel"]): one["value"] for one in normalise(output)}
+    assert {places[series - 1]: value for series, value in rows} == told
+    assert reasons == []
+
+
+def test_outputs_of_one_device_give_one_map() -> None:
+    maps = tomllib.loads(written(OUTPUTS[:2]))["profile"]["map"]
+    assert maps["door"] == {"quantity": "door_open", "codes": {"open": 1, "closed": 0}}
+    assert maps["energyWh"] == {"quantity": "energy_active", "unit": "W.h"}
+    assert "alarm_threshold" not in maps
+
+
+def test_where_outputs_disagree_a_person_decides() -> None:
+    text = written([{"battery": 3.6}, {"battery": 87}])
+    assert tomllib.loads(text) == {}
+    assert "# battery: the outputs disagree" in text
