@@ -43,7 +43,8 @@ new: setup  ## write a new plugin with its checks: make new THING=detector NAME=
 chaos: setup  ## kill parts, broker and database under load, many rounds
 	@CITYNET_CHAOS_ROUNDS=$${CITYNET_CHAOS_ROUNDS:-10} $(BIN)/pytest -q -m chaos tests
 
-fuzz: setup  ## random tests with many more examples
+fuzz: setup  ## a million random frames a protocol and decoder, seeds printed; random tests with many more examples
+	@CITYNET_FUZZ_FRAMES=$${CITYNET_FUZZ_FRAMES:-1000000} $(BIN)/pytest -q -s -o faulthandler_timeout=3600 tests/contracts/test_fuzz.py
 	@$(PYTEST) --hypothesis-profile=fuzz tests/unit tests/contracts
 
 soak: setup  ## an hour of the whole city, headless; fails if anything is lost, doubled or missed

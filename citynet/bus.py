@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -16,7 +16,10 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, DiscardPolicy, RetentionPolicy, StreamConfig
 from nats.js.client import JetStreamContext
 
+from citynet.bus_wire import Reader, Wire
 from citynet.errors import Unavailable
+from citynet.frames import Frame as Frame
+from citynet.frames import delivery, lean_frame, library_frame
 from citynet.model import PARTITIONS
 from citynet.settings import Settings
 
@@ -25,9 +28,6 @@ FIRST_ANSWER_S = 5.0
 READER_BATCH, READER_WAIT_S, READER_KEPT_S = 1_000, 5.0, 30.0
 # How long a frame with a message id (HTTP push, QoS 0) is known as the one that came already; others cost nothing.
 REPEATED_S = 600.0
-# Headers of a frame that goes up again from the quarantine: when it first came (wall, ns), its first stream sequence,
-# and its row. No device can set them: MQTT has no NATS headers.
-ARRIVED, FIRST_SEQ, REPLAY_OF = "Citynet-Arrived", "Citynet-First-Seq", "Citynet-Replay-Of"
 Handler = Callable[["Incoming"], Awaitable[bytes | None]]
 Unsubscribe = Callable[[], Awaitable[None]]
 
@@ -40,47 +40,27 @@ class Incoming:
     data: bytes
 
 
-@dataclass(slots=True)
-class Frame:
-    """A stored message of a stream. seq is its stream sequence, arrival_ns when the broker stored it (wall)."""
-
-    subject: str
-    data: bytes
-    seq: int
-    arrival_ns: int
-    headers: dict[str, str] | None = None
-    raw: Any = field(default=None, repr=False)
-
-    @property
-    def received_ns(self) -> int:
-        """When the frame first came: of a replayed one long before the broker stored it."""
-        return int(self.headers.get(ARRIVED, self.arrival_ns)) if self.headers else self.arrival_ns
-
-    @property
-    def first_seq(self) -> int:
-        """The sequence under which the frame first came."""
-        return int(self.headers.get(FIRST_SEQ, self.seq)) if self.headers else self.seq
-
-    @property
-    def replay_of(self) -> int:
-        """The row of the quarantine that the frame comes from; 0 for a frame of a device."""
-        return int(self.headers.get(REPLAY_OF, 0)) if self.headers else 0
-
-
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A durable of a stream. in_order = exactly one puller exists, one ack covers all before it (AckPolicy.ALL)."""
+    """A durable of a stream. in_order = exactly one puller exists, one ack covers all before it (AckPolicy.ALL).
+
+    lean = many small messages: read by our own reader, which keeps no headers but those of citynet (decision 0035).
+    """
 
     stream: str
     durable: str
     filter_subject: str
     in_order: bool = False
+    lean: bool = False
 
 
 def partitioned(stream: str, durable: str, prefix: str) -> list[Consumer]:
     """One in-order durable for each partition: subjects <prefix>.<k>, with or without further tokens."""
-    tail = "" if stream == "READINGS" else ".>"
-    return [Consumer(stream, f"{durable}-{k}", f"{prefix}.{k}{tail}", in_order=True) for k in range(PARTITIONS)]
+    lean = stream != "READINGS"
+    tail = ".>" if lean else ""
+    return [
+        Consumer(stream, f"{durable}-{k}", f"{prefix}.{k}{tail}", in_order=True, lean=lean) for k in range(PARTITIONS)
+    ]
 
 
 GATEWAY_UPLINKS = partitioned("UPLINKS", "gateway-live", "up")
@@ -184,6 +164,46 @@ def _answers() -> Iterator[None]:
         raise Unavailable(f"the broker does not answer ({error!r}): run `citynet doctor`") from error
 
 
+class Source(Protocol):
+    """Where a puller gets its frames from: the client library, or our own reader."""
+
+    async def renew(self) -> bool:
+        """Make ready; whether the way is a new one, so that what went over the old one is in nobody's hand."""
+
+    async def fetch(self, batch: int, wait_s: float) -> list[Frame]:
+        """See Puller."""
+
+    async def answer(self, replies: list[bytes], word: bytes) -> None:
+        """Send an acknowledgement to each reply."""
+
+
+class LibrarySource:
+    """Frames by nats-py."""
+
+    def __init__(self, client: Client, subscription: JetStreamContext.PullSubscription) -> None:
+        self._client, self._subscription = client, subscription
+
+    async def renew(self) -> bool:
+        """See Source: the library reconnects by itself."""
+        return False
+
+    async def fetch(self, batch: int, wait_s: float) -> list[Frame]:
+        """See Source. Raises Unavailable when the broker is away."""
+        try:
+            messages = await self._subscription.fetch(batch, timeout=wait_s)
+        except (TimeoutError, nats.errors.TimeoutError):
+            return []
+        except (nats.errors.Error, nats.js.errors.Error) as error:
+            raise Unavailable(f"the broker does not answer ({error!r}): run `citynet doctor`") from error
+        return [library_frame(message) for message in messages]
+
+    async def answer(self, replies: list[bytes], word: bytes) -> None:
+        """See Source. Raises Unavailable."""
+        with _answers():
+            for reply in replies:
+                await self._client.publish(reply.decode(), word)
+
+
 class NatsPuller:
     """Puller on one JetStream durable.
 
@@ -192,27 +212,24 @@ class NatsPuller:
     goes back there whenever the consumer's own count of deliveries shows a gap.
     """
 
-    def __init__(self, bus: "NatsBus", consumer: Consumer, subscription: JetStreamContext.PullSubscription) -> None:
-        self._bus, self._consumer, self._subscription = bus, consumer, subscription
+    def __init__(self, bus: "NatsBus", consumer: Consumer, source: Source) -> None:
+        self._bus, self._consumer, self._source = bus, consumer, source
         self._in_order = consumer.in_order
         self._delivered = 0
 
     async def fetch(self, batch: int, wait_s: float) -> list[Frame]:
         """See Puller. Raises Unavailable when the broker is away."""
-        try:
-            messages = await self._subscription.fetch(batch, timeout=wait_s)
-        except (TimeoutError, nats.errors.TimeoutError):
-            return []
-        except (nats.errors.Error, nats.js.errors.Error) as error:
-            raise Unavailable(f"the broker does not answer ({error!r}): run `citynet doctor`") from error
-        if self._in_order and messages and not self._complete(messages):
+        if await self._source.renew() and self._in_order:
+            await self.rewind()
+        frames = await self._source.fetch(batch, wait_s)
+        if self._in_order and frames and not self._complete(frames):
             await self.rewind()
             return []
-        return [_frame(message) for message in messages]
+        return frames
 
-    def _complete(self, messages: list[Msg]) -> bool:
-        first, last = _delivery(messages[0]), _delivery(messages[-1])
-        whole = first == self._delivered + 1 and last == self._delivered + len(messages)
+    def _complete(self, frames: list[Frame]) -> bool:
+        first, last = delivery(frames[0]), delivery(frames[-1])
+        whole = first == self._delivered + 1 and last == self._delivered + len(frames)
         self._delivered = last
         return whole
 
@@ -226,40 +243,24 @@ class NatsPuller:
 
     async def ack(self, frames: list[Frame]) -> None:
         """See Puller. Raises Unavailable when the broker is away: the frames come again."""
-        if self._in_order:
-            frames = frames[-1:]
-        with _answers():
-            for frame in frames:
-                await frame.raw.ack()
+        await self._source.answer([frame.raw for frame in (frames[-1:] if self._in_order else frames)], b"+ACK")
 
     async def in_progress(self, frames: list[Frame]) -> None:
         """See Puller."""
-        with _answers():
-            for frame in frames:
-                await frame.raw.in_progress()
+        await self._source.answer([frame.raw for frame in frames], b"+WPI")
 
     async def pending(self) -> int:
         """See Puller."""
         return await self._bus.pending(self._consumer)
 
 
-def _delivery(message: Msg) -> int:
-    return int(message.reply.split(".")[-3])
-
-
-def _frame(message: Msg) -> Frame:
-    # reply = $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<stored ns>.<pending>; parsing it
-    # here costs a tenth of nats-py's metadata property.
-    tokens = message.reply.split(".")
-    return Frame(message.subject, message.data, int(tokens[-4]), int(tokens[-2]), message.headers, message)
-
-
 class NatsBus:
     """Bus on a NATS server."""
 
-    def __init__(self, client: Client, settings: Settings) -> None:
-        self.client, self.settings = client, settings
+    def __init__(self, client: Client, settings: Settings, user: str) -> None:
+        self.client, self.settings, self.user = client, settings, user
         self.js = client.jetstream(timeout=5)
+        self._wire: Wire | None = None
 
     async def publish(
         self, subject: str, data: bytes, *, msg_id: str = "", headers: dict[str, str] | None = None
@@ -302,13 +303,29 @@ class NatsBus:
         """See Bus. Raises Unavailable."""
         try:
             await self._add_consumer(consumer)
-            subscription = await self.js.pull_subscribe_bind(durable=consumer.durable, stream=consumer.stream)
+            puller = NatsPuller(self, consumer, await self._source(consumer))
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
             raise Unavailable(f"the broker gives no consumer on {consumer.stream} ({error!r})") from error
-        puller = NatsPuller(self, consumer, subscription)
         if consumer.in_order:
             await puller.rewind()
         return puller
+
+    async def _source(self, consumer: Consumer) -> Source:
+        server = self.client.connected_url
+        if consumer.lean and server and server.scheme == "nats":
+            self._wire = self._wire or Wire(
+                self._address, user=self.user, password=self.settings.secret(f"nats_{self.user}")
+            )
+            return Reader(self._wire, consumer.stream, consumer.durable, make=lean_frame)
+        subscription = await self.js.pull_subscribe_bind(durable=consumer.durable, stream=consumer.stream)
+        return LibrarySource(self.client, subscription)
+
+    def _address(self) -> tuple[str, int]:
+        """The server that the library is connected to now."""
+        server = self.client.connected_url
+        if server is None or not server.hostname:
+            raise OSError("not connected")
+        return server.hostname, server.port or 4222
 
     async def _add_consumer(self, consumer: Consumer) -> None:
         config = ConsumerConfig(
@@ -338,20 +355,9 @@ class NatsBus:
             newest = await self._stored(consumer.stream, last)
             if newest is None:
                 return
-            config = ConsumerConfig(
-                deliver_policy=DeliverPolicy.BY_START_TIME,
-                opt_start_time=newest - timedelta(seconds=back_s),
-                ack_policy=AckPolicy.NONE,
-                mem_storage=True,
-                inactive_threshold=READER_KEPT_S,
-            )
-            reader = await self.js.pull_subscribe(subject, stream=consumer.stream, config=config)
-            left = (await reader.consumer_info()).num_pending or 0
-        puller = NatsPuller(self, replace(consumer, in_order=False), reader)
-        while left > 0 and (frames := await puller.fetch(READER_BATCH, READER_WAIT_S)):
-            yield [frame for frame in frames if frame.seq <= last]
-            left = left - len(frames) if frames[-1].seq < last else 0
-        await reader.unsubscribe()
+        since = newest - timedelta(seconds=back_s)
+        async for frames in self.reread(consumer.stream, subject, since=since, last=last, batch=READER_BATCH):
+            yield frames
 
     async def _stored(self, stream: str, seq: int) -> datetime | None:
         """When a message was stored; None when the stream no longer has it."""
@@ -378,25 +384,30 @@ class NatsBus:
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
             raise Unavailable(f"the broker does not read {stream}: run `citynet doctor`") from error
 
-    async def reread(self, stream: str, subject: str, *, since: datetime, batch: int) -> AsyncIterator[list[Frame]]:
-        """What the stream holds now from a moment on, in order, whoever has acknowledged it. Raises Unavailable."""
+    async def reread(
+        self, stream: str, subject: str, *, since: datetime, batch: int, last: int = 0
+    ) -> AsyncIterator[list[Frame]]:
+        """What the stream holds from a moment on up to last (0 = now), whoever has acknowledged it. Raises Unavailable.
+
+        In pieces, oldest first.
+        """
         config = ConsumerConfig(
-            ack_policy=AckPolicy.NONE,
             deliver_policy=DeliverPolicy.BY_START_TIME,
-            opt_start_time=since.astimezone(UTC).isoformat().replace("+00:00", "Z"),  # type: ignore[arg-type]
-            inactive_threshold=60,
+            opt_start_time=since.astimezone(UTC),
+            ack_policy=AckPolicy.NONE,
+            mem_storage=True,
+            inactive_threshold=READER_KEPT_S,
         )
         with _answers():
-            _, _, last = await self.stream_state(stream)
+            last = last or (await self.stream_state(stream))[2]
             reading = await self.js.pull_subscribe(subject, stream=stream, config=config)
             left = int((await reading.consumer_info()).num_pending or 0)
-        try:
-            while left:
-                with _answers():
-                    frames = [_frame(message) for message in await reading.fetch(batch, timeout=5)]
-                left = 0 if frames[-1].seq >= last else int(frames[-1].raw.reply.rpartition(".")[2])
-                yield [frame for frame in frames if frame.seq <= last]
-        finally:
+        while left > 0:
+            with _answers():
+                frames = [library_frame(m) for m in await reading.fetch(batch, timeout=READER_WAIT_S)]
+            yield [frame for frame in frames if frame.seq <= last]
+            left = left - len(frames) if frames[-1].seq < last else 0
+        with _answers():
             await reading.unsubscribe()
 
     async def stream_state(self, stream: str) -> tuple[int, int, int]:
@@ -416,6 +427,8 @@ class NatsBus:
 
     async def close(self) -> None:
         """See Bus."""
+        if self._wire:
+            await self._wire.close()
         if not self.client.is_closed:
             await self.client.close()
 
@@ -445,7 +458,7 @@ async def connect(settings: Settings, user: str) -> NatsBus:
         client = await asyncio.wait_for(_first_connection(url, user, settings), FIRST_ANSWER_S)
     except (TimeoutError, nats.errors.Error, OSError) as error:
         raise Unavailable(f"no NATS for the user {user} at {url}: start it or set CITYNET_NATS_URL") from error
-    return NatsBus(client, settings)
+    return NatsBus(client, settings, user)
 
 
 @asynccontextmanager

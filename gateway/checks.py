@@ -13,7 +13,7 @@ from citynet.clock import Clock
 from citynet.model import READINGS_SCHEMA, Quality
 from citynet.settings import Settings
 from gateway.decoding import RELATIVE_BELOW, TIME_OF_ARRIVAL, Draft
-from gateway.directory import Targets
+from gateway.targets import Targets
 
 YEAR_2000_US, YEAR_2100_US = 946_684_800_000_000, 4_102_444_800_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,9 +68,10 @@ def check(draft: Draft, targets: Targets, clock: Clock, *, limits: Settings) -> 
     count = np.array(draft.count, np.intp)
     frame = np.repeat(np.array(draft.frame, np.intp), count)
     given = np.repeat(np.array(draft.time, np.int64), count)
-    came = np.fromiter((f.received_ns for f in draft.frames), np.int64, len(draft.frames))
+    came = np.array([f.received_ns if f.headers else f.arrival_ns for f in draft.frames], np.int64)
     received = received_us(came, clock)[frame]
-    series, mul, add, div, low, high = targets.rows(np.array(draft.target, np.intp))
+    index = np.array(draft.offset, np.intp) + np.repeat(np.array(draft.base, np.intp), count)
+    series, (mul, add, div, low, high) = targets.rows(index)
     with np.errstate(over="ignore", invalid="ignore"):
         value = (np.array(draft.value, np.float64) * mul + add) / div
     given = np.where(given < RELATIVE_BELOW, received + (given - TIME_OF_ARRIVAL), given)
@@ -81,7 +82,7 @@ def check(draft: Draft, targets: Targets, clock: Clock, *, limits: Settings) -> 
     quality = np.where(outside, Quality.OUT_OF_RANGE, 0) | np.where(ahead, Quality.CLOCK_DOUBTFUL, 0)
     rows = Readings(
         frame=frame,
-        series=series.astype(np.int32),
+        series=series,
         time=np.where(ahead, received, given),
         received=received,
         value=value,
@@ -131,8 +132,8 @@ def parts(rows: Readings, message_bytes: int) -> Iterator[Readings]:
 
 def batch(rows: Readings, draft: Draft, partition: int) -> pa.RecordBatch:
     """The Arrow batch of rows."""
-    seq = np.fromiter((f.seq for f in draft.frames), np.uint64, len(draft.frames))
-    arrival = np.fromiter((f.arrival_ns for f in draft.frames), np.int64, len(draft.frames))
+    seq = np.array([f.seq for f in draft.frames], np.uint64)
+    arrival = np.array([f.arrival_ns for f in draft.frames], np.int64)
     columns = (
         rows.series,
         rows.time,

@@ -11,10 +11,11 @@ from citynet.errors import BadInput
 from citynet.model import Quarantined
 from citynet.settings import Settings
 from gateway import lenient, texts
-from gateway.directory import NO_SERIES, Directory, Route
+from gateway.directory import Directory, Route
 from gateway.quarantine import notice
 from gateway.repeats import Repeats
-from gateway.wire import Answer, Bad, Parsed, Radio, Sample, device_id, protocols
+from gateway.targets import NO_SERIES
+from gateway.wire import Answer, Bad, Parsed, Radio, ReadPlain, Sample, SpeaksPlainly, device_id, protocols
 
 log = structlog.get_logger()
 KEYS_NAMED = 20
@@ -28,11 +29,13 @@ class Draft:
     """What a batch of frames says, not yet checked: values by columns, samples by columns, and the rest."""
 
     frames: list[Frame]
-    # One entry a value.
-    target: list[int] = field(default_factory=list)
+    # One entry a value: its place among the targets of its device.
+    offset: list[int] = field(default_factory=list)
     value: list[float] = field(default_factory=list)
-    # One entry a sample: its frame, its time in us (near TIME_OF_ARRIVAL = relative), how many values it has.
+    # One entry a sample: its frame, the first target of its device, its time in us (near TIME_OF_ARRIVAL = relative),
+    # how many values it has.
     frame: list[int] = field(default_factory=list)
+    base: list[int] = field(default_factory=list)
     time: list[int] = field(default_factory=list)
     count: list[int] = field(default_factory=list)
 
@@ -70,8 +73,11 @@ class Decoder:
         self._read(Draft(frames, rehearsal=True))
 
     def _read(self, draft: Draft) -> Draft:
-        frames = draft.frames
+        frames, known = draft.frames, self.directory.plain
         for position, frame in enumerate(frames):
+            plain = known.get(frame.subject)
+            if plain and self._plain(draft, position, plain):
+                continue
             tokens = frame.subject.split(".")
             try:
                 self._frame(draft, position, tokens)
@@ -82,6 +88,27 @@ class Decoder:
                 self._refuse(draft, frame, BadInput("codec_error", f"{type(error).__name__}: {error}"))
         draft.counters["uplinks"] += len(frames)
         return draft
+
+    def _plain(self, draft: Draft, position: int, plain: tuple[Route, ReadPlain]) -> bool:
+        """Read a frame of the commonest form in few steps; False when it must be read with care."""
+        frame, (route, read) = draft.frames[position], plain
+        if len(frame.data) > self.limits.payload_bytes:
+            return False
+        said = read(frame.data)
+        if said is None:
+            return False
+        time, values = said
+        keys, layout = tuple(values), route.layout
+        offsets = layout.shapes.get(keys) or layout.shape(keys)
+        if offsets is None or len(offsets) > self.limits.values_per_uplink:
+            return False
+        draft.offset += offsets
+        draft.value += values.values()
+        draft.frame.append(position)
+        draft.base.append(route.base)
+        draft.time.append(TIME_OF_ARRIVAL if time is None else time)
+        draft.count.append(len(offsets))
+        return True
 
     def _refuse(self, draft: Draft, frame: Frame, error: BadInput) -> None:
         identifier = device_id(frame.subject.split(".")[2])
@@ -103,6 +130,8 @@ class Decoder:
         # History may be handed in by anybody's back office, live frames only by the device's own road.
         if route.device.protocol != protocol and (tokens[0] != "hist" or frame.replay_of):
             raise BadInput("wrong_protocol", f"{protocol} instead of {route.device.protocol}")
+        if isinstance(speaks, SpeaksPlainly) and (read := speaks.plain(tokens)):
+            self.directory.plain[frame.subject] = route, read
         self._take(At(draft, position, frame, route), speaks.parse(tokens, frame.data, self.limits))
 
     def _take(self, at: At, parsed: Parsed) -> None:
@@ -121,35 +150,39 @@ class Decoder:
             return
         if parsed.radio is not None:
             parsed.samples.append(_radio(at.route, parsed.radio, parsed.bad))
+        empty = not (parsed.counted or parsed.answers or parsed.bad or any(one.values for one in parsed.samples))
         told = texts.read(at.route, parsed) if parsed.bad else []
         for sample in parsed.samples:
             self._sample(at, sample, told)
+        if empty:
+            draft.counters["empty"] += 1  # such as [] or a null for each value: nothing is lost unseen
         if parsed.bad:
             self._bad(at, parsed.bad)
         draft.answers += [(at.frame, at.route.device.device_id, answer) for answer in parsed.answers]
 
     def _sample(self, at: At, sample: Sample, told: list[texts.Row]) -> None:
         """Rows of a sample; told are further ones of its texts."""
-        draft, targets, count, waiting, coded = at.draft, at.route.targets, 0, [], list(told)
+        draft, offsets, count, waiting, coded = at.draft, at.route.targets, 0, [], list(told)
         for key, value in sample.values.items():
-            target = targets.get(key)
-            if target is None:
+            offset = offsets.get(key)
+            if offset is None:
                 coded += self._coded(at, key, value)
-            elif target == NO_SERIES:
+            elif offset == NO_SERIES:
                 waiting.append(key)
             else:
-                draft.target.append(target)
+                draft.offset.append(offset)
                 draft.value.append(value)
                 count += 1
-        for key, target, value in coded:
-            if target == NO_SERIES:
+        for key, offset, value in coded:
+            if offset == NO_SERIES:
                 waiting.append(key)
             else:
-                draft.target.append(target)
+                draft.offset.append(offset)
                 draft.value.append(value)
                 count += 1
         if count:
             draft.frame.append(at.position)
+            draft.base.append(at.route.base)
             draft.time.append(TIME_OF_ARRIVAL + sample.after_us if sample.time is None else sample.time)
             draft.count.append(count)
         if waiting:
@@ -161,12 +194,12 @@ class Decoder:
         if known is None:
             at.draft.counters["unmapped"] += 1
             return []
-        target, codes = known
+        offset, codes = known
         meaning = texts.meaning(codes, value)
         if meaning is None:
             self._note(at, "unknown_code", [f"{key} {value:g}"])
             return []
-        return [(key, target, meaning)]
+        return [(key, offset, meaning)]
 
     def _bad(self, at: At, found: list[Bad]) -> None:
         """One notice a reason; what the profile does not map is only counted."""

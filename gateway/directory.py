@@ -1,137 +1,196 @@
-"""Who is who on the wire: the registry compiled for decoding, kept fresh. Used by the uplink and downlink roads."""
+"""Who is who on the wire: devices met so far, compiled for decoding, kept fresh. Used by the roads up and down.
+
+Nothing is read before a device speaks: a start costs the same in a city of any size (decision 0036)."""
 
 import asyncio
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-import structlog
-from numpy.typing import NDArray
-
-from citynet import catalog, registry
+from citynet import catalog
 from citynet.bus import Incoming
-from citynet.catalog import Mapping, Profile
-from citynet.errors import ConfigError
+from citynet.catalog import Profile
+from citynet.db import Row, named_sql
 from citynet.part import Part
-from citynet.registry import Device, Registry
-from citynet.units import Line
+from citynet.registry import Device
 from gateway import own_devices
 from gateway.devices import Codec, codecs, languages
-from gateway.wire import protocols
+from gateway.targets import Codes, Layout, Place, Targets
+from gateway.wire import ReadPlain, protocols
 
-log = structlog.get_logger()
+SQL = named_sql(Path(__file__).with_name("queries.sql"))
 REFRESH_S = 2.0
-NO_SERIES = -1
-
-
-Codes = tuple[int, dict[str, float]]
+WAITING_S = 10.0
+ASKED_AT_ONCE = 1_000
+NOTHING: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What decoding needs of one device. targets: payload key -> index into Targets, NO_SERIES = not allocated yet.
-
-    Keys whose values stand for something else are in codes instead: key -> (target, what each value means).
-    """
+    """What decoding needs of one device: base + an offset of its layout is an index into Targets."""
 
     device: Device
     codec: Codec | None
-    targets: dict[str, int]
-    codes: dict[str, Codes]
+    base: int
+    layout: Layout
+
+    @property
+    def targets(self) -> dict[str, int]:
+        """Payload key -> offset, NO_SERIES = not allocated yet."""
+        return self.layout.offsets
+
+    @property
+    def codes(self) -> dict[str, Codes]:
+        """Keys whose values stand for something else: offset, what each value means."""
+        return self.layout.codes
 
 
-class Targets:
-    """Columns over all (series, conversion, range) that were asked for so far: value = (raw * mul + add) / div."""
+@dataclass
+class Cursor:
+    """Up to where the registry is known: see changed in queries.sql."""
 
-    def __init__(self) -> None:
-        self._table: NDArray[np.float64] = np.empty((6, 1_024))
-        self._count = 0
+    profiles: int = -1
+    series: int = 0
+    horizon: str = "0"
+    recorded: datetime | None = None
 
-    def new(self, series_id: int, mapping: Mapping) -> int:
-        """Index of a new target. Raises ConfigError where the mapping cannot give the unit of its quantity."""
-        words = catalog.catalog().quantities.get(mapping.quantity)
-        low, high = (words.min, words.max) if words else (None, None)
-        line = Line() if mapping.codes else mapping.line(words.unit if words else mapping.unit)
-        if self._count == self._table.shape[1]:
-            self._table = np.concatenate([self._table, np.empty_like(self._table)], axis=1)
-        ends = (-np.inf if low is None else low, np.inf if high is None else high)
-        self._table[:, self._count] = (series_id, *line.integers, *ends)
-        self._count += 1
-        return self._count - 1
 
-    def rows(self, index: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Series, mul, add, div, low, high as rows of a float64 array, one column an index (ids are exact in it)."""
-        return self._table[:, index]
+@dataclass
+class Known:
+    """All that was met; a change of a profile begins a new one."""
+
+    profiles: dict[str, tuple[int, Profile]]
+    targets: Targets = field(default_factory=Targets)
+    routes: dict[str, Route] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)  # of devices, by id
+    layouts: dict[tuple[str, frozenset[Place]], Layout] = field(default_factory=dict)
+    # Subjects whose frames need no look at anything but their payload: the route of their device, what reads them.
+    plain: dict[str, tuple[Route, ReadPlain]] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)  # devices with a key that has no series yet
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Meet these devices again when they speak next."""
+        gone = {name for name in names if self.routes.pop(name, None)}
+        self.waiting -= gone
+        if gone:
+            self.plain = {s: plain for s, plain in self.plain.items() if plain[0].device.external_id not in gone}
 
 
 class Directory:
-    """Snapshot of the registry with routes compiled on first use."""
+    """Devices by identifier. meet() first, then route() without waiting."""
 
-    def __init__(self, part: Part, known: Registry) -> None:
+    def __init__(self, part: Part, profiles: dict[str, tuple[int, Profile]], cursor: Cursor | None = None) -> None:
         self._part, self._wake = part, asyncio.Event()
         self._home = part.settings.home if part else None
         protocols(), codecs(), languages(), catalog.catalog()  # read now, not while the first frame waits
-        self._use(known)
-        self._checked = time.monotonic()
+        self.known, self._cursor = Known(profiles), cursor or Cursor()
+        self._checked = self._freed = time.monotonic()
 
-    def _use(self, known: Registry) -> None:
-        self.registry, self.targets = known, Targets()
-        self._routes: dict[str, Route | None] = {}
+    @property
+    def targets(self) -> Targets:
+        """Where values go. Only for drafts that were decoded since the last await."""
+        return self.known.targets
+
+    @property
+    def plain(self) -> dict[str, tuple[Route, ReadPlain]]:
+        """Subjects that Decoder reads the short way."""
+        return self.known.plain
 
     def route(self, external_id: str) -> Route | None:
-        """The route of a device, None when nobody knows it."""
-        try:
-            return self._routes[external_id]
-        except KeyError:
-            device = self.registry.devices.get(external_id)
-            if device is None:
-                return None  # not remembered: names on the wire are without end
-            return self._routes.setdefault(external_id, self._compile(device))
+        """The route of a device that was met, None when nobody knows it."""
+        return self.known.routes.get(external_id)
 
     def profile(self, name: str) -> Profile | None:
         """The newest version of a profile."""
-        found = self.registry.profiles.get(name)
+        found = self.known.profiles.get(name)
         return found[1] if found else None
 
-    def _compile(self, device: Device) -> Route:
-        profile = self.profile(device.profile)
-        targets: dict[str, int] = {}
-        codes: dict[str, Codes] = {}
-        for key, mapping in profile.map.items() if profile else ():
-            target = self._target(device, mapping)
-            if mapping.codes:
-                codes[key] = (target, mapping.codes)
-            else:
-                targets[key] = target
-        return Route(device, self._codec(device, profile), targets, codes)
+    def profile_version(self, name: str) -> int:
+        """Its number, 0 for an unknown one."""
+        found = self.known.profiles.get(name)
+        return found[0] if found else 0
 
-    def _codec(self, device: Device, profile: Profile | None) -> Codec | None:
+    async def by_id(self, device_id: int) -> Device | None:
+        """The device of an id, None when there is none."""
+        if self.known.names.get(device_id) not in self.known.routes:
+            self._take(await self._part.db.rows(SQL["routes_by_id"], [[device_id]]))
+        found = self.known.routes.get(self.known.names.get(device_id, ""))
+        return found.device if found else None
+
+    async def meet(self, identifiers: Iterable[str]) -> None:
+        """Read what is not known of these devices; who is not in the registry stays unknown.
+
+        Until the next await all of them are known, whatever is forgotten meanwhile.
+        """
+        names, unknown = list(dict.fromkeys(identifiers)), set[str]()
+        while strangers := [name for name in names if name not in self.known.routes and name not in unknown]:
+            asked = strangers[:ASKED_AT_ONCE]
+            rows = await self._part.db.rows(SQL["routes"], [asked])
+            self._take(rows)
+            unknown |= set(asked) - {row["external_id"] for row in rows}
+
+    def _take(self, rows: list[Row]) -> None:
+        for row in rows:
+            device = Device(
+                row["device_id"],
+                row["external_id"],
+                row["protocol"],
+                row["profile"],
+                row["point_id"],
+                row["attributes"] or NOTHING,
+            )
+            self.add(
+                device, {(q, c): s for q, c, s in zip(row["quantities"], row["channels"], row["series"], strict=True)}
+            )
+
+    def add(self, device: Device, series: dict[Place, int]) -> None:
+        """Compile the route of a device; series of its point by quantity and channel."""
+        known = self.known
+        key = (device.profile, frozenset(series))
+        layout = known.layouts.get(key)
+        if layout is None:
+            layout = known.layouts[key] = known.targets.layout(self.profile(device.profile), key[1])
+        route = Route(device, self._codec(device), known.targets.add(layout, series), layout)
+        known.routes[device.external_id] = route
+        known.names[device.device_id] = device.external_id
+        if len(layout.places) < len(layout.offsets) + len(layout.codes):
+            known.waiting.add(device.external_id)
+
+    def _codec(self, device: Device) -> Codec | None:
+        profile = self.profile(device.profile)
         language = languages().get(profile.language) if profile and profile.language else None
         if language is None:
             return codecs().get(device.profile)
         return language.codec(own_devices.with_secrets(device.attributes, self._home), profile)
-
-    def _target(self, device: Device, mapping: Mapping) -> int:
-        series_id = self.registry.by_point.get((device.point_id or 0, mapping.quantity, mapping.channel))
-        if series_id is None:
-            return NO_SERIES
-        try:
-            return self.targets.new(series_id, mapping)
-        except ConfigError as error:  # a profile of the registry, not of the shipped catalogue
-            log.error("mapping cannot be used", profile=device.profile, quantity=mapping.quantity, error=str(error))
-            return NO_SERIES
 
     async def refresh(self, *, since: float) -> None:
         """Take over changes of the registry unless that was done after the monotonic moment since."""
         if self._checked > since:
             return
         began = time.monotonic()
-        fresh = await registry.refresh(self._part.db, self.registry)
-        self._checked = began
-        if fresh is not self.registry:
-            self._use(fresh)
+        now = await read_cursor(self._part)
+        if now.profiles != self._cursor.profiles:
+            self.known = Known(await read_profiles(self._part))
             self._part.counters["registry_changes"] += 1
-        self._part.gauges["devices"] = len(self.registry.devices)
+        else:
+            await self._forget_changed(now)
+        self._cursor, self._checked = now, began
+        self._part.gauges["devices"] = len(self.known.routes)
+
+    async def _forget_changed(self, now: Cursor) -> None:
+        before = self._cursor
+        asked = {"recorded": before.recorded, "horizon": before.horizon}
+        ids = [row["id"] for row in await self._part.db.rows(SQL["changed"], asked)]
+        names = {name for number in ids if (name := self.known.names.get(number))}
+        if now.series != before.series or time.monotonic() - self._freed > WAITING_S:
+            names |= self.known.waiting
+            self._freed = time.monotonic()
+        if names:
+            self.known.forget(names)
+            self._part.counters["registry_changes"] += 1
 
     async def follow(self) -> None:
         """Refresh every 2 s and when the situation centre announces a change, until the part stops."""
@@ -152,7 +211,21 @@ class Directory:
             await unsubscribe()
 
 
+async def read_cursor(part: Part) -> Cursor:
+    """How far the registry is now."""
+    row = await part.db.row(SQL["cursor"])
+    assert row is not None
+    return Cursor(**row)
+
+
+async def read_profiles(part: Part) -> dict[str, tuple[int, Profile]]:
+    """The newest version of each profile."""
+    rows = await part.db.rows(SQL["profiles"])
+    return {row["name"]: (row["version"], Profile.model_validate(row["body"])) for row in rows}
+
+
 async def open_directory(part: Part) -> Directory:
     """A directory of the registry as it is now."""
     own_devices.load(part.settings)
-    return Directory(part, await registry.load(part.db))
+    cursor = await read_cursor(part)
+    return Directory(part, await read_profiles(part), cursor)

@@ -3,3 +3,40 @@ SELECT command_id, device_id FROM command WHERE command_id = ANY(%s)
 
 -- receipts: what is already known of these commands.
 SELECT command_id, kind FROM receipt WHERE command_id = ANY(%s)
+
+-- cursor: how far the registry is: number of profile versions, last series, oldest open transaction, now.
+SELECT (SELECT count(*) FROM profile)::int AS profiles, coalesce((SELECT max(series_id) FROM series), 0) AS series,
+       pg_snapshot_xmin(pg_current_snapshot())::text AS horizon, clock_timestamp() AS recorded
+
+-- profiles: the newest version of each profile.
+SELECT DISTINCT ON (name) name, version, body FROM profile ORDER BY name, version DESC
+
+-- routes: devices of these identifiers with the series of their points.
+SELECT d.object_id AS device_id, d.attributes->>'external_id' AS external_id, d.attributes->>'protocol' AS protocol,
+       d.attributes->>'profile' AS profile, d.attributes - '{external_id,protocol,profile}'::text[] AS attributes,
+       p.object_id AS point_id, s.quantities, s.channels, s.series
+FROM object_version d JOIN object o ON o.object_id = d.object_id AND o.class = 'device'
+LEFT JOIN device_point p ON p.device_id = d.object_id AND p.valid_to = 'infinity'
+CROSS JOIN LATERAL (
+  SELECT coalesce(array_agg(quantity), '{}') AS quantities, coalesce(array_agg(channel), '{}') AS channels,
+         coalesce(array_agg(series_id), '{}') AS series
+  FROM series x WHERE x.object_id = p.object_id) s
+WHERE d.attributes->>'external_id' = ANY(%s) AND d.recorded_to = 'infinity' AND d.valid_to = 'infinity' AND NOT d.retired
+
+-- routes_by_id: the same by the ids of devices.
+SELECT d.object_id AS device_id, d.attributes->>'external_id' AS external_id, d.attributes->>'protocol' AS protocol,
+       d.attributes->>'profile' AS profile, d.attributes - '{external_id,protocol,profile}'::text[] AS attributes,
+       p.object_id AS point_id, s.quantities, s.channels, s.series
+FROM object_now d
+LEFT JOIN device_point p ON p.device_id = d.object_id AND p.valid_to = 'infinity'
+CROSS JOIN LATERAL (
+  SELECT coalesce(array_agg(quantity), '{}') AS quantities, coalesce(array_agg(channel), '{}') AS channels,
+         coalesce(array_agg(series_id), '{}') AS series
+  FROM series x WHERE x.object_id = p.object_id) s
+WHERE d.object_id = ANY(%s) AND d.class = 'device'
+
+-- changed: objects with a new version, devices that were tied or untied, since a cursor. xmin is the transaction that
+-- wrote a row last; a writer notes its moment before it commits, so an hour is looked at.
+SELECT object_id AS id FROM object_version
+WHERE recorded_from > %(recorded)s - interval '1 hour' AND age(xmin) <= age(%(horizon)s::xid8::xid)
+UNION SELECT device_id FROM device_point WHERE age(xmin) <= age(%(horizon)s::xid8::xid)

@@ -100,6 +100,7 @@ class Redecoder:
             log.info("decoded again", who=request.who, frames=job.frames, readings=job.readings)
 
     async def _take(self, job: Job, stream: str, frames: list[Frame]) -> None:
+        await self.directory.meet(device_id(frame.subject.split(".")[2]) for frame in frames)
         by_profile: dict[str, list[Frame]] = defaultdict(list)
         for frame in frames:
             route = self.directory.route(device_id(frame.subject.split(".")[2]))
@@ -119,5 +120,4 @@ class Redecoder:
         job.refused += len(draft.notices) + sum(map(len, checked.refused.values()))
 
     def _version(self, profile: str) -> str:
-        known = self.directory.registry.profiles.get(profile)
-        return f"{profile}@{known[0]}" if known else profile
+        return f"{profile}@{self.directory.profile_version(profile)}"

@@ -1,7 +1,6 @@
 """The uplink road: pull -> decode -> check -> one Arrow batch to READINGS -> notices and receipts -> acknowledge."""
 
 import asyncio
-import time
 from dataclasses import dataclass, field
 
 import msgspec
@@ -43,6 +42,7 @@ class Lane:
         """Follow the partition until the part stops. Raises Unavailable: then frames stay in the stream."""
         if self.turn is None:
             async for frames in repeats.recent(self.part.bus, self.consumer):
+                await self._meet_strangers(frames)
                 self.decoder.remember(frames)
         while not self.part.stopping.is_set():
             frames = await puller.fetch(self.batch_frames, FETCH_WAIT_S)
@@ -69,9 +69,10 @@ class Lane:
 
     async def _meet_strangers(self, frames: list[Frame]) -> None:
         """A device may speak in the very moment after its registration: look again before it counts as unknown."""
-        began = time.monotonic()
-        if any(self.directory.route(device_id(f.subject.split(".")[2])) is None for f in frames):
-            await self.directory.refresh(since=began)
+        plain, known = self.directory.plain, self.directory.known.routes
+        names = {device_id(f.subject.split(".")[2]) for f in frames if f.subject not in plain}
+        if not names <= known.keys():
+            await self.directory.meet(names)
 
     def _note_refused(self, draft: Draft, checked: Checked) -> None:
         for reason, positions in checked.refused.items():

@@ -1,11 +1,10 @@
 """What a protocol and the uplink and downlink roads say to each other; one file of gateway/protocols/ each."""
 
-import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -95,6 +94,18 @@ class Speaks(Protocol):
         """Write a command."""
 
 
+# Payload -> time (see Sample) and values of a frame of the commonest form; None when parse() must look at it.
+ReadPlain = Callable[[bytes], tuple[int | None, dict[str, float]] | None]
+
+
+@runtime_checkable
+class SpeaksPlainly(Protocol):
+    """A protocol whose commonest frames are readings and nothing else: Decoder reads those in few steps."""
+
+    def plain(self, tokens: list[str]) -> ReadPlain | None:
+        """What reads frames of this subject, None where parse() must."""
+
+
 PROTOCOLS: Family[Speaks] = Family("protocol")
 
 
@@ -128,6 +139,6 @@ def moment_us(time: object) -> int | None:
         if moment.tzinfo is None:
             raise BadInput("bad_time", f"{time[:40]!r} has no time zone")
         return round(moment.timestamp() * 1e6)
-    if isinstance(time, bool) or not isinstance(time, (int, float)) or not math.isfinite(time) or abs(time) > 1e11:
+    if isinstance(time, bool) or not isinstance(time, (int, float)) or not abs(time) <= 1e11:
         raise BadInput("bad_time", repr(time)[:40])
     return round(time * 1e6)

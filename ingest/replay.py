@@ -12,9 +12,10 @@ import msgspec
 import structlog
 
 from citynet import db
-from citynet.bus import ARRIVED, FIRST_SEQ, INGEST_REQUESTS, REPLAY_OF, Frame, held
+from citynet.bus import INGEST_REQUESTS, Frame, held
 from citynet.db import Connection, Row
 from citynet.errors import Unavailable
+from citynet.frames import ARRIVED, FIRST_SEQ, REPLAY_OF
 from citynet.model import LiveChanged, ReplayRequest
 from citynet.part import Part
 from ingest.lane import ACTOR, AWAY, FETCH_WAIT_S, RETRY_S

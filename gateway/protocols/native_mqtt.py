@@ -17,6 +17,7 @@ from gateway.wire import (
     Order,
     Parsed,
     Radio,
+    ReadPlain,
     Sample,
     device_id,
     moment_us,
@@ -49,8 +50,28 @@ class Response(msgspec.Struct):
 
 
 FAST = msgspec.json.Decoder(Item | list[Item])
+ONE = msgspec.json.Decoder(Item)
 RESPONSE = msgspec.json.Decoder(Response)
 STATUS: dict[str, ReceiptKind] = {"acknowledged": "acknowledged", "rejected": "rejected", "failed": "failed"}
+
+
+def _one_moment(payload: bytes) -> tuple[int | None, dict[str, float]] | None:
+    try:
+        item = ONE.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    time, values = item.time, item.values
+    if values is None or item.name is not None or item.value is not None or item.raw is not None:
+        return None
+    colons = 1 + len(values)
+    if time is not None:
+        colons += 1 + (time.count(":") if isinstance(time, str) else 0)
+    if payload.count(b":") != colons:  # see _plain
+        return None
+    try:
+        return moment_us(time), values
+    except BadInput:
+        return None
 
 
 def _plain(payload: bytes) -> list[Item] | None:
@@ -174,6 +195,10 @@ class Native:
         if response.status not in STATUS:
             raise BadInput("wrong_status", repr(response.status[:40]))
         return Parsed(answers=[Answer(response.command_id, STATUS[response.status], response.detail[:200])])
+
+    def plain(self, tokens: list[str]) -> ReadPlain | None:
+        """See SpeaksPlainly."""
+        return _one_moment if tokens[4] in ("up", "history") else None
 
     def encode_down(self, order: Order) -> Downlink:
         """See Speaks."""

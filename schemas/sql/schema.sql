@@ -39,6 +39,9 @@ CREATE TABLE object_version (
   origin jsonb NOT NULL DEFAULT '{}');  -- field -> source that wrote it last, where the class names an order of sources
 CREATE INDEX object_version_current ON object_version (object_id) WHERE recorded_to = 'infinity';
 CREATE INDEX object_version_parent ON object_version (parent_id) WHERE recorded_to = 'infinity';
+-- The gateway finds a device by its name on the wire, and what has changed since it looked last.
+CREATE INDEX object_version_device ON object_version ((attributes->>'external_id')) WHERE recorded_to = 'infinity';
+CREATE INDEX object_version_recorded ON object_version (recorded_from);
 
 CREATE VIEW object_now AS
   SELECT o.object_id, o.uid, o.key, o.class, v.name_ru, v.name_en, v.service, v.org_id, v.parent_id,

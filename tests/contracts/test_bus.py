@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from citynet import bus as nats_bus
-from citynet.bus import ANALYTICS_LIVE, INGEST_EVENTS, Bus, Incoming
+from citynet.bus import ANALYTICS_LIVE, GATEWAY_UPLINKS, INGEST_EVENTS, Bus, Consumer, Incoming
 from citynet.bus_memory import MemoryBus
 from citynet.errors import Unavailable
 from citynet.settings import Settings
@@ -45,11 +45,14 @@ async def test_what_is_not_acknowledged_comes_again(any_bus: Bus) -> None:
     assert await puller.fetch(10, 1.5) == []
 
 
-async def test_an_in_order_consumer_acknowledges_all_before(any_bus: Bus) -> None:
-    puller = await any_bus.puller(ANALYTICS_LIVE[3])
+@pytest.mark.parametrize(
+    ("consumer", "subject"), [(ANALYTICS_LIVE[3], "readings.live.{}"), (GATEWAY_UPLINKS[3], "up.{}.x.native.up")]
+)
+async def test_an_in_order_consumer_acknowledges_all_before(any_bus: Bus, consumer: Consumer, subject: str) -> None:
+    puller = await any_bus.puller(consumer)
     for number in range(3):
-        await any_bus.publish("readings.live.3", str(number).encode())
-    await any_bus.publish("readings.live.4", b"foreign")
+        await any_bus.publish(subject.format(3), str(number).encode())
+    await any_bus.publish(subject.format(4), b"foreign")
     frames = await puller.fetch(2, 2) + await puller.fetch(1, 2)
     assert [frame.data for frame in frames] == [b"0", b"1", b"2"]
     await puller.ack(frames)

@@ -99,6 +99,16 @@ def test_no_senml_pack_is_a_crash(body: bytes) -> None:
     survives("native", body)
 
 
+@given(body=SHAPED.map(encode) | JSON.map(encode) | mutated(EXAMPLES["native"]))
+@settings(max_examples=150, derandomize=True, deadline=None)
+def test_the_short_way_says_what_the_careful_one_says(body: bytes) -> None:
+    frame = Frame(TOKENS["native"], body, 3, NOON_US * 1000)
+    warm, cold = decoder(), decoder()
+    warm.decode([Frame(TOKENS["native"], EXAMPLES["native"], 1, NOON_US * 1000)])
+    assert TOKENS["native"] in warm.directory.plain
+    assert warm.decode([frame]) == cold.decode([frame])
+
+
 @pytest.mark.parametrize("event", ["event", "ack", "txack", "log", "status", "join", "location", "?"])
 @pytest.mark.parametrize("name", sorted(TOKENS))
 @given(data=st.data())

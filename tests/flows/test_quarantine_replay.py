@@ -13,11 +13,12 @@ from typer.testing import CliRunner
 
 from citynet import settings
 from citynet.access import Actor
-from citynet.bus import ARRIVED, GATEWAY_HISTORY, GATEWAY_UPLINKS, INGEST_REQUESTS, NatsBus
+from citynet.bus import GATEWAY_HISTORY, GATEWAY_UPLINKS, INGEST_REQUESTS, NatsBus
 from citynet.catalog import catalog
 from citynet.clock import moment
 from citynet.db import Database
 from citynet.errors import BadInput, Forbidden
+from citynet.frames import ARRIVED
 from citynet.model import DeviceSpec, Proposal, ProposalRequest
 from citynet.part import Part
 from citynet.settings import Settings

@@ -94,9 +94,18 @@ def small_registry() -> Registry:
     return Registry(("test",), devices, series, by_point, profiles=profiles)
 
 
+def directory_of(registry: Registry) -> Directory:
+    """A directory that has met every device of a snapshot; it never asks a database."""
+    directory = Directory(cast(Part, None), registry.profiles)
+    for device in registry.devices.values():
+        found = [one for one in registry.series.values() if one.object_id == device.point_id]
+        directory.add(device, {(one.quantity, one.channel): one.series_id for one in found})
+    return directory
+
+
 def decoder(stream: str = "UPLINKS") -> Decoder:
     """A decoder of the small registry; it never asks part or database."""
-    return Decoder(stream, Directory(cast(Part, None), small_registry()), LIMITS)
+    return Decoder(stream, directory_of(small_registry()), LIMITS)
 
 
 def native(data: bytes | dict[str, Any] | list[Any], *, device: str = LAMP, seq: int = 1, event: str = "up") -> Frame:

@@ -18,7 +18,19 @@ from gateway import checks, quarantine
 from gateway.checks import Checked, Readings
 from gateway.decoding import Decoder, Draft
 from gateway.quarantine import REASONS
-from tests.support.gateway import BIN, LAMP, LORA_LAMP, NOON, NOON_US, chirpstack, decoder, native
+from tests.support.gateway import (
+    BIN,
+    LAMP,
+    LIMITS,
+    LORA_LAMP,
+    NOON,
+    NOON_US,
+    chirpstack,
+    decoder,
+    directory_of,
+    native,
+    small_registry,
+)
 
 CLOCK = Clock(NOON, NOON)
 LEVEL, POWER, ENERGY = 1, 2, 3  # series of the native lamp in the small registry
@@ -200,10 +212,9 @@ def test_unmapped_keys_are_counted_not_quarantined() -> None:
 
 
 def test_a_series_that_is_not_allocated_yet() -> None:
-    by = decoder()
-    known = by.directory.registry
-    without = {place: n for place, n in known.by_point.items() if place[1] != "lamp_power"}
-    by.directory._use(replace(known, by_point=without))
+    known = small_registry()
+    without = {n: one for n, one in known.series.items() if one.quantity != "lamp_power"}
+    by = Decoder("UPLINKS", directory_of(replace(known, series=without)), LIMITS)
     draft, checked = road(native({"values": {"level": 1, "power": 2}}), by=by)
     assert rows(checked) == [(LEVEL, 1.0)]
     assert [(one.reason, one.detail) for one in draft.notices] == [("no_series", "power")]
@@ -218,7 +229,7 @@ def test_a_broken_codec_costs_its_own_frame_only(monkeypatch: pytest.MonkeyPatch
     def broken(data: bytes, f_port: int) -> dict[str, float]:
         raise ZeroDivisionError(f"{f_port}")
 
-    monkeypatch.setitem(by.directory._routes, BIN, replace(route, codec=_with(route.codec, broken)))
+    monkeypatch.setitem(by.directory.known.routes, BIN, replace(route, codec=_with(route.codec, broken)))
     event = {"fPort": 10, "fCnt": 1, "data": "ZQDZA2I="}
     draft, checked = road(chirpstack(event), native({"values": {"power": 70}}), by=by)
     assert rows(checked) == GOOD_POWER

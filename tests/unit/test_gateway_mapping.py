@@ -10,11 +10,12 @@ from citynet.catalog import Mapping, Profile, catalog, check_profile
 from citynet.clock import Clock
 from citynet.errors import ConfigError
 from citynet.part import Part
-from citynet.registry import Device, Registry
+from citynet.registry import Device
 from gateway import checks
 from gateway.decoding import Decoder
 from gateway.devices.wmbus import OMS_GAS, OMS_KEY
-from gateway.directory import Directory, Targets
+from gateway.directory import Directory
+from gateway.targets import Targets
 from tests.support.gateway import LIMITS, NOON, chirpstack, native
 
 CLOCK = Clock(NOON, NOON)
@@ -26,11 +27,11 @@ def decoder(mappings: dict[str, Any], *, protocol: str = "native", **more: Any) 
     body = {"name": "p", "class": "c", "protocol": protocol, "map": mappings, **more}
     profile = Profile.model_validate(body)
     check_profile(profile, catalog().quantities)
-    places = list(dict.fromkeys((10, m.quantity, m.channel) for m in profile.map.values()))
+    places = list(dict.fromkeys((m.quantity, m.channel) for m in profile.map.values()))
+    directory = Directory(cast(Part, None), {"p": (1, profile)})
     device = Device(1, EUI, protocol, "p", 10, more.get("attributes", OMS_KEY))
-    by_point = {place: number for number, place in enumerate(places, 1)}
-    registry = Registry(("test",), {EUI: device}, {}, by_point, profiles={"p": (1, profile)})
-    return Decoder("UPLINKS", Directory(cast(Part, None), registry), LIMITS)
+    directory.add(device, {place: number for number, place in enumerate(places, 1)})
+    return Decoder("UPLINKS", directory, LIMITS)
 
 
 def road(by: Decoder, *frames: Any) -> tuple[list[tuple[int, float]], list[str], dict[str, int]]:
@@ -113,9 +114,11 @@ def test_a_scale_is_finite(number: float) -> None:
 def test_columns_convert_as_single_values_do() -> None:
     targets = Targets()
     mapping = Mapping(quantity="air_temperature", unit="[degF]", scale=0.1)
-    target = targets.new(1, mapping)
+    profile = Profile.model_validate({"name": "p", "class": "c", "map": {"t": mapping}})
+    place = ("air_temperature", "")
+    target = targets.add(targets.layout(profile, frozenset([place])), {place: 1})
     raw = np.arange(-400, 1_200, dtype=np.float64)
-    _, mul, add, div, _, _ = targets.rows(np.full(len(raw), target))
+    _, (mul, add, div, _, _) = targets.rows(np.full(len(raw), target))
     line = mapping.line("Cel")
     assert ((raw * mul + add) / div).tolist() == [line(value) for value in raw.tolist()]
 
