@@ -85,12 +85,13 @@ class Step:
     changes: list[Change] = field(default_factory=list)
     ids: Ids = field(default_factory=dict)
     faults: list[Reject] = field(default_factory=list)
+    refused: set[int] = field(default_factory=set)
 
 
 async def _walk(conn: Connection, work: Work, outcome: Outcome, *, moment: Moment, write: bool) -> None:
     """Plan every row; without write count what would change and note what cannot be, with write do it."""
     kinds, known = await registry_write.classes(conn), await registry_write.load_zones(conn)
-    at: dict[str, Any] = {"area": True, "line": 0, "limit": CHUNK}
+    at: dict[str, Any] = {"id": work.import_id, "area": True, "line": 0, "limit": CHUNK}
     areas_changed, done = False, 0
     while rows := await (await conn.execute(SQL["chunk"], at)).fetchall():
         if at["area"] and not rows[0]["area"]:
@@ -142,6 +143,7 @@ def _step(rows: list[Row], kinds: Mapping[str, ObjectClass]) -> Step:
             if key:
                 step.ids.setdefault(key, found or PENDING)
         step.lines[change.key] = row["line"]
+        step.refused |= {row["line"]} if row["refused"] else set()
         step.changes.append(change)
     return step
 
@@ -166,7 +168,10 @@ async def _compare(
         plan.versions |= one.versions
     await reject(conn, work, faults)
     different = differs(plan.versions, before)
+    refused = step.refused | {fault.line for fault in faults}
     for change in step.changes:
+        if step.lines[change.key] in refused:
+            continue
         ids = {step.ids[change.key]} | ({step.ids[device_key(change.device.external_id)]} if change.device else set())
         kind = "new" if step.ids[change.key] < 0 else "changed" if ids & different else "same"
         setattr(outcome, kind, getattr(outcome, kind) + 1)

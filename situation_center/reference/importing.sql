@@ -87,7 +87,8 @@ SELECT %(id)s, line, 'parent', 'parent_circle', min(at) FROM up WHERE at = key O
 
 -- chunk: the next rows, areas first, with the ids of what exists already.
 SELECT r.line, r.area, r.body, r.key, r.external_id, o.object_id, o.class, d.object_id AS device_id, p.object_id AS parent_id,
-  g.object_id AS org_id
+  g.object_id AS org_id,
+  EXISTS (SELECT FROM registry_reject x WHERE x.import_id = %(id)s AND x.line = r.line) AS refused
 FROM import_row r LEFT JOIN object o ON o.key = r.key
 LEFT JOIN object d ON r.external_id <> '' AND d.key = 'device/' || r.external_id
 LEFT JOIN object p ON p.key = r.parent LEFT JOIN object g ON g.key = r.org

@@ -8,7 +8,7 @@ import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, dcc, html, no_update
 
 from citynet.access import Actor
-from citynet.errors import BadInput
+from citynet.errors import BadInput, Conflict
 from situation_center.desk import desk, viewer
 from situation_center.reference import cells, install
 from situation_center.reference.install import Install
@@ -103,6 +103,8 @@ async def _accept(clicks: int | None, lon: str, lat: str, note: str, external_id
         place = (cells.coordinate(lon, 180), cells.coordinate(lat, 90)) if lon else None
         await install.accept(db, who, external_id, place=place, note=note or "")
         now = await install.state(db, who, external_id)
+    except Conflict:
+        return actions.toast(say(who.language, "install.not_yet"), kind="error"), no_update
     except (*REFUSALS, *FAILURES) as error:
         return actions.refused(error, who.language), no_update
     return actions.toast(say(who.language, "install.accepted")), _heard(now, who.language)

@@ -106,7 +106,7 @@ def _line(row: RegistryRow, language: str) -> html.Tr:
         [
             html.Td(name),
             html.Td(word(language, "class", row["class_"])),
-            html.Td(row["external_id"] or "—", className="code"),
+            html.Td(row["external_id"] or "—", className="code one-line"),
             html.Td(row["profile"] or "—"),
             html.Td(say(language, f"life_cycle.{row['life_cycle']}"), className=f"life life-{row['life_cycle']}"),
             html.Td(named(service.model_dump(), "title", language) if service else "—"),

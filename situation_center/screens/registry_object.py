@@ -1,6 +1,7 @@
 """One object of the registry: its fields, the life cycle of its device, the swap of its meter, and all that it was."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -14,14 +15,14 @@ from situation_center.desk import desk, viewer
 from situation_center.reference import cells, devices, history, writing
 from situation_center.reference.devices import Edit
 from situation_center.reference.swap import Swap
-from situation_center.registry_versions import TRANSITIONS
+from situation_center.registry_versions import SINCE, TRANSITIONS
 from situation_center.screens import register
 from situation_center.screens.parts import actions
 from situation_center.screens.parts.card import named
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
 from situation_center.screens.parts.marks import panel, passport
 from situation_center.screens.parts.swap_form import swap_form, swap_now
-from situation_center.wording import date_time, number, say, word
+from situation_center.wording import number, say, word
 
 FIELDS = ("name_ru", "name_en", "address", "tags", "parent", "lon", "lat")
 
@@ -55,7 +56,7 @@ def _passport(now: Row, language: str) -> html.Section:
         ("device", now["device"]),
         ("org", now["org"]),
         ("parent", now["parent"]),
-        ("since", date_time(language, now["valid_from"], desk().zone)),
+        ("since", _when(now["valid_from"], language)),
         ("actor", now["actor"]),
         *((None, (name, writing.write_attribute(value, None))) for name, value in sorted(now["attributes"].items())),
     ]
@@ -63,6 +64,13 @@ def _passport(now: Row, language: str) -> html.Section:
     return panel(
         say(language, "object.passport"), html.Div(passport([p for p in shown if p and p[1]]), className="pad")
     )
+
+
+def _when(moment: datetime, language: str) -> str:
+    """With the year; what nobody has dated was so always."""
+    if moment <= SINCE:
+        return say(language, "registry.always")
+    return f"{moment.astimezone(desk().zone):{'%d.%m.%Y %H:%M' if language == 'ru' else '%Y-%m-%d %H:%M'}}"
 
 
 def _edit(now: Row, language: str) -> html.Section:
@@ -105,18 +113,17 @@ def _past(past: Mapping[str, list[Row]], language: str) -> list[html.Section]:
                 html.Ul([_swapped(s, language) for s in past["swaps"]], className="lines pad"),
             )
         )
-    zone = desk().zone
     names = ("from", "until", "life_cycle", "name", "place", "recorded", "actor")
     head = html.Tr([html.Th(say(language, f"registry.{n}"), scope="col") for n in names])
     lines = [
         html.Tr(
             [
-                html.Td(date_time(language, v["valid_from"], zone)),
-                html.Td(date_time(language, v["valid_to"], zone) if v["valid_to"] else "…"),
+                html.Td(_when(v["valid_from"], language)),
+                html.Td(_when(v["valid_to"], language) if v["valid_to"] else "…"),
                 html.Td(say(language, f"life_cycle.{v['life_cycle']}")),
                 html.Td(named(v, "name", language)),
                 html.Td(f"{v['lat']:.5f}, {v['lon']:.5f}" if v["lat"] is not None else "—"),
-                html.Td(date_time(language, v["recorded_from"], zone)),
+                html.Td(_when(v["recorded_from"], language)),
                 html.Td(v["actor"].partition(":")[2]),
             ],
             className="muted" if v["recorded_to"] else "",
@@ -133,7 +140,7 @@ def _swapped(row: Row, language: str) -> html.Li:
     values = "; ".join(
         f"{number(language, r['final'])} → {number(language, r['initial'])} {r['unit']}" for r in row["registers"]
     )
-    when = date_time(language, row["at"], desk().zone)
+    when = _when(row["at"], language)
     return html.Li(
         [html.Time(when), html.Span([html.B(f"{row['old']} → {row['new']} "), html.Small(values or row["note"])])]
     )
