@@ -40,8 +40,9 @@ docs: setup  ## write docs/reference and .env.example from the code
 new: setup  ## write a new plugin with its checks: make new THING=detector NAME=drift
 	@$(BIN)/citynet new $(THING) $(NAME)
 
-chaos: setup  ## kill parts, broker and database under load, many rounds
-	@CITYNET_CHAOS_ROUNDS=$${CITYNET_CHAOS_ROUNDS:-10} $(BIN)/pytest -q -m chaos tests
+chaos: setup  ## kill parts, broker and database under load and under commands, many rounds
+	@CITYNET_CHAOS_ROUNDS=$${CITYNET_CHAOS_ROUNDS:-10} CITYNET_COMMAND_CASES=$${CITYNET_COMMAND_CASES:-520} \
+		$(BIN)/pytest -q -rP -m chaos tests
 
 fuzz: setup  ## a million random frames a protocol and decoder, seeds printed; random tests with many more examples
 	@CITYNET_FUZZ_FRAMES=$${CITYNET_FUZZ_FRAMES:-1000000} $(BIN)/pytest -q -s -o faulthandler_timeout=3600 tests/contracts/test_fuzz.py

@@ -151,10 +151,16 @@ class Profile(Strict):
     protocol: Literal["native", "chirpstack", "things_stack"] = "native"
     lateness_s: int = 60
     interval_s: int = 3600
+    # True: the device knows a command id that it has had, so the same command may go out again.
     dedup_commands: bool = False
     language: str = ""
     objects: list[list[str]] = []
     block: list[ModbusBlock] = []
+    # LoRaWAN: A hears only after it has spoken, B in its ping slots, C always; empty for what is always connected.
+    radio_class: Literal["", "A", "B", "C"] = ""
+    # Region of schemas/regions.toml and spreading factor of downlinks: how long one keeps its gateway from the next.
+    region: Literal["EU868", "RU864"] = "EU868"
+    downlink_sf: int = Field(12, ge=7, le=12)
     map: dict[str, Mapping]
     command: list[CommandSpec] = []
 

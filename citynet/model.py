@@ -25,6 +25,7 @@ ReceiptKind = Literal[
     "expired",
     "unknown",
     "readback",
+    "withdrawn",
 ]
 
 

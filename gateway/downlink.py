@@ -1,156 +1,155 @@
-"""The downlink road: command -> what is known of it -> encode -> receipt `intent` -> send -> receipt `sent` -> ack.
+"""The downlink road: commands are pulled, go out one after the other for a device, and wait for their radio.
 
-After a crash a command with an intent and no proof of sending is sent again only if its device de-duplicates."""
+A frame is acknowledged when nothing more is to be done for it here; what waits comes again after a restart."""
 
 import asyncio
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
-import structlog
 
 from citynet.bus import GATEWAY_COMMANDS, Frame, Puller, held
-from citynet.catalog import Argument, CommandSpec, Profile
-from citynet.clock import Clock
-from citynet.errors import BadInput, Unavailable
-from citynet.model import Command, Receipt, ReceiptKind
-from citynet.part import Part
+from citynet.db import Row
+from citynet.model import Command
+from citynet.part import Part, together
+from gateway import retries
+from gateway.airtime import Budget
 from gateway.answers import SQL
-from gateway.devices import codecs
 from gateway.directory import Directory
-from gateway.quarantine import clean, notice, publish
-from gateway.uplink import FETCH_WAIT_S, IN_PROGRESS_S
-from gateway.wire import Downlink, Order, protocols
+from gateway.orders import Sender
+from gateway.quarantine import notice, publish
+from gateway.uplink import FETCH_WAIT_S
 
-log = structlog.get_logger()
 BATCH = 64
-RETRY_S = 0.5
-QOS1 = {"Nmqtt-Pub": "1"}
-# Where the broker keeps what MQTT sessions at QoS 1 have yet to receive.
-MQTT_PREFIX = "$MQTT.msgs."
+WAITING_MAX = 1_000  # commands that wait for a radio; the others stay in the stream
+RETRY_LOOK_S = 2.0
 
 
-def wall(deadline: datetime, clock: Clock) -> datetime:
-    """The wall moment of a city moment, for systems that do not know the city clock."""
-    return clock.wall_origin + timedelta(seconds=clock.wall_s(deadline - clock.origin))
+@dataclass(eq=False)
+class Waiting:
+    """A command in hand and when it may be tried again (city time)."""
 
-
-def check_argument(argument: Argument, value: object) -> None:
-    """Raise BadInput unless value fits the profile's words."""
-    kinds: dict[str, tuple[type, ...]] = {"number": (int, float), "bool": (bool,), "text": (str,)}
-    fits = isinstance(value, kinds[argument.type]) and (argument.type == "bool" or not isinstance(value, bool))
-    if not fits:
-        raise BadInput("bad_argument", f"{argument.name} is {value!r}, not a {argument.type}")
-    if isinstance(value, (int, float)):
-        low, high = argument.min, argument.max
-        if (low is not None and value < low) or (high is not None and value > high):
-            raise BadInput("bad_argument", f"{argument.name} = {value} is not within {low} to {high} {argument.unit}")
-
-
-def specification(command: Command, profile: Profile | None) -> CommandSpec:
-    """The profile's entry of the command, its arguments checked. Raises BadInput."""
-    found = [spec for spec in (profile.command if profile else []) if spec.name == command.action]
-    if not found:
-        raise BadInput("unknown_action", f"profile {command.profile} has no command {command.action}")
-    for argument in found[0].arg:
-        value = command.args.get(argument.name, argument.default)
-        if value is None:
-            raise BadInput("bad_argument", f"{argument.name} is missing")
-        check_argument(argument, value)
-    return found[0]
+    frame: Frame
+    command: Command
+    due: datetime
 
 
 @dataclass
 class DownlinkLane:
-    """Sends commands one after the other; receipts tell what became of each."""
+    """Sends commands; receipts tell what became of each."""
 
     part: Part
     directory: Directory
+    waiting: list[Waiting] = field(default_factory=list)
+    repeated: dict[UUID, int] = field(default_factory=dict)
+    sender: Sender = field(init=False)
+
+    def __post_init__(self) -> None:
+        budget = Budget(self.part.settings.downlinks_per_gateway_min)
+        self.sender = Sender(self.part, self.directory, budget)
 
     async def run(self, puller: Puller) -> None:
         """Follow COMMANDS until the part stops. Raises Unavailable: then commands stay in the stream."""
-        while not self.part.stopping.is_set():
-            frames = await puller.fetch(BATCH, FETCH_WAIT_S)
-            if not frames:
-                continue
-            async with held(puller, frames, every_s=IN_PROGRESS_S):
-                for frame in frames:
-                    await self._take(frame)
-                    if self.part.stopping.is_set():
-                        return  # perhaps unfinished: it comes again, and the receipts say how far it got
-                    await puller.ack([frame])
+        await together([self._follow(puller), self._repeat()])
 
-    async def _take(self, frame: Frame) -> None:
-        try:
-            command = msgspec.json.decode(frame.data, type=Command)
-        except msgspec.DecodeError as error:
-            stream = GATEWAY_COMMANDS.stream
-            refused = notice(frame, "wrong_shape", detail=str(error), stream=stream, external_id="")
-            await publish(self.part.bus, [refused])
-            self.part.counters["quarantined"] += 1
-            return
-        known = await self._known(command.command_id)
-        profile = self.directory.profile(command.profile)
-        if not known:
-            await self._send(command, profile, first=True)
-        elif known == {"intent"}:
-            await self._after_crash(command, profile)
+    async def _follow(self, puller: Puller) -> None:
+        holding: list[Frame] = []
+        async with held(puller, holding, every_s=self.part.settings.ack_wait_s / 3):
+            while not self.part.stopping.is_set():
+                if len(self.waiting) < WAITING_MAX:
+                    await self._receive(await puller.fetch(BATCH, self._patience_s()), puller)
+                else:
+                    await asyncio.sleep(self._patience_s())
+                holding[:] = [one.frame for one in self.waiting]
+                await self._advance(puller)
+                holding[:] = [one.frame for one in self.waiting]
 
-    async def _known(self, command_id: UUID) -> set[str]:
-        """Receipts so far. The stream first: what ingest takes from it meanwhile is in the table by then."""
-        last = await self.part.bus.last("RECEIPTS", f"receipts.{command_id}")
-        rows = await self.part.db.rows(SQL["receipts"], [[command_id]])
-        known = {str(row["kind"]) for row in rows}
-        if last:
-            known.add(msgspec.json.decode(last, type=Receipt).kind)
-        return known
+    def _patience_s(self) -> float:
+        """Wall seconds to wait for new commands: until the first of those in hand is due."""
+        if not self.waiting:
+            return FETCH_WAIT_S
+        soonest = min(one.due for one in self.waiting) - self.part.clock.now()
+        return min(max(self.part.clock.wall_s(soonest), 0.01), FETCH_WAIT_S)
 
-    async def _after_crash(self, command: Command, profile: Profile | None) -> None:
-        if profile and profile.dedup_commands:
-            await self._send(command, profile, first=False)
-        else:
-            await self._tell(command, "unknown", "the gateway stopped while sending")
-
-    async def _send(self, command: Command, profile: Profile | None, *, first: bool) -> None:
-        if self.part.clock.now() > command.deadline:
-            await self._tell(command, "expired", "the deadline passed before sending")
-            return
-        try:
-            downlink = self._encode(command, profile)
-        except BadInput as error:
-            await self._tell(command, "failed", str(error))
-            return
-        if first:
-            await self._tell(command, "intent")
-        if await self._hand_over(command, downlink):
-            await self._tell(command, "sent")
-        elif not self.part.stopping.is_set():
-            await self._tell(command, "unknown", "the broker did not confirm before the deadline")
-
-    async def _hand_over(self, command: Command, downlink: Downlink) -> bool:
-        """Give the message to the broker; tries again until the deadline, the message id makes that harmless."""
-        subject, msg_id = MQTT_PREFIX + downlink.subject, f"down-{command.command_id}"
-        while not self.part.stopping.is_set() and self.part.clock.now() <= command.deadline:
+    async def _receive(self, frames: list[Frame], puller: Puller) -> None:
+        known = {one.frame.seq: one for one in self.waiting}
+        for frame in frames:
             try:
-                await self.part.bus.publish(subject, downlink.payload, msg_id=msg_id, headers=QOS1)
-                return True
-            except Unavailable:
-                self.part.counters["downlink_retries"] += 1
-                await asyncio.sleep(RETRY_S)
-        return False
+                command = msgspec.json.decode(frame.data, type=Command)
+            except msgspec.DecodeError as error:
+                stream = GATEWAY_COMMANDS.stream
+                refused = notice(frame, "wrong_shape", detail=str(error), stream=stream, external_id="")
+                await publish(self.part.bus, [refused])
+                self.part.counters["quarantined"] += 1
+                await puller.ack([frame])
+                continue
+            if frame.seq in known:
+                known[frame.seq].frame = frame  # delivered again: this delivery is the one to acknowledge
+            else:
+                self.waiting.append(Waiting(frame, command, self.part.clock.now()))
+        self.part.gauges["commands_waiting"] = len(self.waiting)
 
-    def _encode(self, command: Command, profile: Profile | None) -> Downlink:
-        speaks = protocols().get(command.protocol)
-        if speaks is None:
-            raise BadInput("unknown_protocol", command.protocol)
-        spec = specification(command, profile)
-        deadline = wall(command.deadline, self.part.clock).astimezone(UTC)
-        return speaks.encode_down(Order(command, spec, codecs().get(command.profile), deadline))
+    async def _advance(self, puller: Puller) -> None:
+        """Take every device's oldest command forward; a younger one of the same device never overtakes it."""
+        while ready := self._ready():
+            # All to their end: one that is broken off in the middle of sending would be unknown for ever.
+            results = await asyncio.gather(*(self._try(one, puller) for one in ready), return_exceptions=True)
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
+            if self.part.stopping.is_set():
+                return
 
-    async def _tell(self, command: Command, kind: ReceiptKind, detail: str = "") -> None:
-        receipt = Receipt(command_id=command.command_id, kind=kind, time=self.part.clock.now(), detail=clean(detail))
-        body = msgspec.json.encode(receipt)
-        await self.part.bus.publish(f"receipts.{command.command_id}", body, msg_id=f"{command.command_id}-{kind}")
-        self.part.counters[f"commands_{kind}"] += 1
-        log.info("command", id=str(command.command_id), device=command.external_id, kind=kind, detail=detail)
+    def _ready(self) -> list[Waiting]:
+        now = self.part.clock.now()
+        first: dict[str, Waiting] = {}
+        for one in self.waiting:
+            first.setdefault(one.command.external_id, one)
+        return [one for one in first.values() if one.due <= now][:BATCH]
+
+    async def _try(self, one: Waiting, puller: Puller) -> None:
+        due = await self.sender.take(one.command)
+        if due is not None:
+            # People may take it back meanwhile, and its deadline may come first: look once more then.
+            one.due = min(due, one.command.deadline + timedelta(microseconds=1))
+            return
+        if not self.part.stopping.is_set():  # else perhaps unfinished: it comes again, receipts say how far it got
+            await puller.ack([one.frame])
+            self.waiting.remove(one)
+            self.part.gauges["commands_waiting"] = len(self.waiting)
+
+    async def _repeat(self) -> None:
+        """Send again what was not answered, where the device and its radio class allow it."""
+        while not self.part.stopping.is_set():
+            now = self.part.clock.now()
+            rows = await self.part.db.rows(SQL["unanswered"], {"now": now})
+            self.repeated = {row["command_id"]: self.repeated.get(row["command_id"], 0) for row in rows}
+            for row in rows:
+                await self._again(row, now)
+            try:
+                await asyncio.wait_for(self.part.stopping.wait(), RETRY_LOOK_S)
+            except TimeoutError:
+                continue
+
+    async def _again(self, row: Row, now: datetime) -> None:
+        device = await self.directory.by_id(row["device_id"])
+        profile = self.directory.profile(device.profile) if device else None
+        # ingest may be behind: what went out in the meantime counts as well.
+        attempt = max(row["attempts"], self.repeated[row["command_id"]]) + 1
+        if device is None or attempt > row["attempts"] + 1 or not retries.due(row, profile, now=now):
+            return
+        command = Command(
+            command_id=row["command_id"],
+            device_id=device.device_id,
+            external_id=device.external_id,
+            protocol=device.protocol,
+            profile=device.profile,
+            action=row["action"],
+            args=row["args"],
+            deadline=row["deadline"],
+            attributes=device.attributes,
+        )
+        if await self.sender.send(command, again=True, attempt=attempt) is None:
+            self.repeated[row["command_id"]] = attempt
+            self.part.counters["commands_repeated"] += 1

@@ -40,3 +40,16 @@ WHERE d.object_id = ANY(%s) AND d.class = 'device'
 SELECT object_id AS id FROM object_version
 WHERE recorded_from > %(recorded)s - interval '1 hour' AND age(xmin) <= age(%(horizon)s::xid8::xid)
 UNION SELECT device_id FROM device_point WHERE age(xmin) <= age(%(horizon)s::xid8::xid)
+
+-- standing: what people want of a command now; a final state or a wish to cancel keeps it from being sent.
+SELECT state, cancel_asked FROM command WHERE command_id = %s
+
+-- unanswered: commands that went out, were not answered and have time left, with what their retries depend on.
+SELECT c.command_id, c.device_id, c.action, c.args, c.deadline, count(*) FILTER (WHERE r.kind = 'sent') AS attempts,
+  max(r.time) FILTER (WHERE r.kind = 'sent') AS sent, max(r.time) FILTER (WHERE r.kind = 'unknown') AS refused
+FROM command c JOIN receipt r USING (command_id)
+WHERE c.state IN ('queued', 'sent', 'unknown') AND c.cancel_asked = '' AND c.deadline > %(now)s
+GROUP BY c.command_id
+HAVING bool_or(r.kind = 'sent')
+  AND NOT bool_or(r.kind IN ('acknowledged', 'rejected', 'failed', 'expired', 'withdrawn', 'readback'))
+ORDER BY c.command_id LIMIT 1000

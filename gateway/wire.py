@@ -78,10 +78,11 @@ class Order(NamedTuple):
 
 
 class Downlink(NamedTuple):
-    """What to publish: subject (the MQTT topic with dots) and payload."""
+    """What to publish: subject (the MQTT topic with dots) and payload; radio_bytes of it go over the air."""
 
     subject: str
     payload: bytes
+    radio_bytes: int = 0
 
 
 class Speaks(Protocol):

@@ -62,21 +62,36 @@ WITH changed AS (
   RETURNING n.series_id, n.change)
 SELECT coalesce(array_agg(series_id), '{}') AS series, coalesce(array_agg(change), '{}') AS change FROM changed
 
--- confirm_commands: readback receipts of commands whose every expected effect is now among the readings
-WITH touched AS (
-  SELECT DISTINCT command_id FROM expectation
-  WHERE until >= %(oldest)s AND since <= %(newest)s AND series_id = ANY(%(series)s)),
+-- commands_touched: commands whose expected effect may be among readings of these series and times
+SELECT DISTINCT command_id FROM expectation
+WHERE late_until >= %(oldest)s AND since <= %(newest)s AND series_id = ANY(%(series)s)
+
+-- lock_table: first, so that whoever makes a new partition of readings never waits for one who waits for it
+LOCK TABLE ONLY reading IN ACCESS SHARE MODE
+
+-- lock_commands: readings and receipts of a command are stored by two lanes; the second to come here sees the first
+SELECT pg_advisory_xact_lock(key) FROM (
+  SELECT hashtextextended('command:' || id, 0) AS key FROM unnest(%(ids)s::uuid[]) AS i (id) ORDER BY 1) AS k
+
+-- confirm_commands: readback receipts of commands whose every expected effect was read after they had left.
+-- After its time an effect counts only if the device has answered as well: somebody else may have caused it.
+WITH known AS (
+  SELECT command_id, min(time) FILTER (WHERE kind IN ('sent', 'queued', 'radiated', 'acknowledged')) AS left_at,
+    min(time) FILTER (WHERE kind = 'acknowledged') AS answered
+  FROM receipt WHERE command_id = ANY(%(ids)s) GROUP BY command_id
+  HAVING bool_or(kind IN ('sent', 'queued', 'radiated', 'acknowledged')) AND NOT bool_or(kind = 'readback')),
 seen AS (
   SELECT e.command_id, r.time
-  FROM touched t JOIN expectation e USING (command_id)
+  FROM known k JOIN expectation e USING (command_id)
   LEFT JOIN LATERAL (
     SELECT time FROM reading r
-    WHERE r.series_id = e.series_id AND r.time BETWEEN e.since AND e.until AND CASE e.compare
+    WHERE r.series_id = e.series_id AND r.received >= k.left_at
+      AND r.time >= date_trunc('second', k.left_at)  -- many devices know whole seconds only
+      AND r.time <= CASE WHEN k.answered IS NULL THEN e.until ELSE e.late_until END AND CASE e.compare
       WHEN 'eq' THEN abs(r.value - e.target) <= e.tolerance
       WHEN 'le' THEN r.value <= e.target + e.tolerance
       ELSE r.value >= e.target - e.tolerance END
-    ORDER BY r.time LIMIT 1) r ON true
-  WHERE NOT EXISTS (SELECT FROM receipt p WHERE p.command_id = t.command_id AND p.kind = 'readback'))
+    ORDER BY r.time LIMIT 1) r ON true)
 INSERT INTO receipt (command_id, kind, time)
 SELECT command_id, 'readback', max(time) FROM seen GROUP BY command_id HAVING count(time) = count(*)
 ON CONFLICT DO NOTHING RETURNING command_id

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import psycopg
@@ -99,8 +100,8 @@ async def update_newest(conn: Connection, newest: Rows) -> tuple[Rows, NDArray[n
     return newest[np.searchsorted(newest.series, series)], change
 
 
-async def confirm_commands(conn: Connection, rows: Rows) -> list[str]:
-    """Insert read-back receipts that rows make due; gives the command ids."""
+async def touched_commands(conn: Connection, rows: Rows) -> list[UUID]:
+    """Commands whose expected effect may be among rows."""
     bounds = {"oldest": moment(int(rows.time.min())), "newest": moment(int(rows.time.max()))}
-    cursor = await conn.execute(SQL["confirm_commands"], {**bounds, "series": Int4s(np.unique(rows.series))})
-    return [str(row["command_id"]) for row in await cursor.fetchall()]
+    cursor = await conn.execute(SQL["commands_touched"], {**bounds, "series": Int4s(np.unique(rows.series))})
+    return [row["command_id"] for row in await cursor.fetchall()]

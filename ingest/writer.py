@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from citynet.bus import Frame
 from citynet.db import Connection
 from citynet.model import LiveChanged, LiveNewest, Quarantined, unpack_readings
-from ingest import quarantine, table
+from ingest import quarantine, receipts, table
 from ingest import rows as columns
 from ingest.lane import Outcome
 from ingest.rows import Rows
@@ -109,7 +109,7 @@ async def newest_pushes(conn: Connection, kept: Rows) -> list[tuple[str, bytes]]
 
 async def _newest_and_receipts(conn: Connection, kept: Rows) -> list[tuple[str, bytes]]:
     pushes = await newest_pushes(conn, kept)
-    confirmed = await table.confirm_commands(conn, kept)
+    confirmed = await receipts.confirm(conn, await table.touched_commands(conn, kept))
     if confirmed:
         pushes.append(("live.receipt", msgspec.json.encode(LiveChanged(confirmed))))
     return pushes

@@ -9,7 +9,7 @@ import msgspec
 from citynet.catalog import CommandSpec
 from citynet.db import Connection, Row, named_sql
 from situation_center import incident_rows
-from situation_center.command_states import FINAL
+from situation_center.command_states import FINAL, UNKNOWN_FOR
 from situation_center.incident_states import Change
 from situation_center.store import add_outbox
 from situation_center.targets import Target, Value, effect
@@ -64,8 +64,9 @@ async def send(conn: Connection, row: Row, target: Target, *, spec: CommandSpec,
             "target": value,
             "tolerance": spec.expect.tolerance,
             "since": now,
-            # Later evidence may still confirm what became unknown, but not after the window of the profile.
-            "until": now + timedelta(seconds=max(spec.expect.window_s, spec.ttl_s)),
+            "until": row["deadline"] + timedelta(seconds=spec.expect.window_s),
+            # Late evidence may still confirm what became unknown.
+            "late_until": row["deadline"] + UNKNOWN_FOR,
         }
         await conn.execute(SQL["expect"], given)
     message = target.message(row)

@@ -31,21 +31,21 @@ def _step(state: str, kind: str, seen: set[str]) -> str:
         return "confirmed"  # telemetry shows the effect, and the command did leave: nothing else confirms
     if kind in {"rejected", "failed"}:
         return kind
+    if kind == "withdrawn":
+        return "cancelled"  # the gateway says so, and only of what it has not begun to send
     if kind == "expired":
         return "unknown" if seen & REACHED else "expired"
-    if kind == "unknown" or state == "unknown":
+    if "acknowledged" in seen:
+        return "acknowledged"  # an answer stays an answer, whatever is not heard of a second attempt
+    if kind == "unknown":
         return "unknown"
-    if kind == "acknowledged":
-        return "acknowledged"
-    if kind in {"sent", "radiated"} and state != "acknowledged":
-        return "sent"
-    return state
+    return "sent" if kind in {"sent", "radiated"} else state
 
 
 def at(state: str, *, now: datetime, deadline: datetime, left: bool) -> str:
     """The state at a city time. left = the message may have gone out: then a passed deadline leaves it unknown."""
     if state in FINAL or now <= deadline:
         return state
-    if state == "unknown":
-        return "unknown_final" if now > deadline + UNKNOWN_FOR else "unknown"
-    return "unknown" if left else "expired"
+    if not left:
+        return "expired"
+    return "unknown_final" if now > deadline + UNKNOWN_FOR else "unknown"

@@ -13,7 +13,7 @@ from citynet.db import Connection, Row
 from citynet.errors import BadInput, Conflict, NotFound
 from situation_center import command_rows
 from situation_center.command_rows import SQL
-from situation_center.command_states import WAITING
+from situation_center.command_states import FINAL, WAITING
 from situation_center.store import Center, city_now
 from situation_center.targets import Target, Value, checked, chosen, targets
 
@@ -21,18 +21,36 @@ Args = Mapping[str, Value]
 GROUP_MAX = 500
 # A command to more devices than this is dangerous whatever it does.
 GROUP_FREE = 50
-APPROVAL_FOR = timedelta(minutes=10)
+# How long a command waits for its second signature, and for its wave.
+WAITS_FOR = {"requested": timedelta(minutes=10), "approved": timedelta(hours=24)}
 KEY_CHARS_MAX = 100
+NOTHING_DONE = frozenset({"requested", "approved", "queued", "rejected", "expired", "cancelled"})
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What one device is to be told; undoes names the command that it takes back."""
+
+    target: Target
+    action: str
+    args: dict[str, Value]
+    undoes: uuid.UUID | None = None
+
+    @property
+    def spec(self) -> CommandSpec:
+        """The profile's words for it."""
+        spec = self.target.spec(self.action)
+        assert spec is not None
+        return spec
 
 
 @dataclass(frozen=True)
 class Order:
-    """A checked request: what to tell whom."""
+    """A checked request: what to tell whom. object_id is where it was given."""
 
     actor: Actor
     object_id: int
-    action: str
-    args: dict[str, Value]
+    wishes: list[Wish]
     key: str
     incident_id: int | None
     state: str
@@ -57,24 +75,48 @@ async def request(
     """
     place = await _place(db, actor, object_id)
     found = chosen(targets(await db.rows(SQL["devices"], {"ids": [object_id]})), object_id, action)
-    spec = found[0].spec(action)
+    wishes = [Wish(target, action, _arguments(target, action, args)) for target in found]
+    state = permitted(actor, place, wishes, confirmed=confirmed)
+    key = key_of(actor, idempotency_key)
+    return await _order(db, Order(actor, object_id, wishes, key=key, incident_id=incident_id, state=state), place)
+
+
+async def roll_back(
+    db: Center, actor: Actor, command_id: uuid.UUID, *, idempotency_key: str = "", confirmed: bool = False
+) -> uuid.UUID:
+    """Order what brings back the value that telemetry showed before a command; the id of that new command.
+
+    Rights and second signature are those of any command. Without a key one command is rolled back once.
+    Raises Conflict where nothing was done or nothing is known to go back to.
+    """
+    first = await _visible(db, actor, command_id)
+    place = await _place(db, actor, first["object_id"])
+    if first["state"] in NOTHING_DONE:
+        raise Conflict(f"this command is {first['state']}: nothing was done that could be rolled back")
+    target = chosen(
+        targets(await db.rows(SQL["devices"], {"ids": [first["object_id"]]})), first["object_id"], first["action"]
+    )[0]
+    back = target.undo(first)
+    if back is None:
+        raise Conflict("nothing is known that this could be rolled back to: order what you want instead")
+    wish = Wish(target, *back, undoes=command_id)
+    state = permitted(actor, place, [wish], confirmed=confirmed)
+    key = key_of(actor, idempotency_key) if idempotency_key else f"undo:{command_id}"
+    order = Order(actor, first["object_id"], [wish], key=key, incident_id=first["incident_id"], state=state)
+    (made,) = await _order(db, order, place)
+    return made
+
+
+def _arguments(target: Target, action: str, args: Args) -> dict[str, Value]:
+    spec = target.spec(action)
     assert spec is not None
-    for right in ("command.request", spec.right):
-        require(actor, right, place)
-    if len(found) > GROUP_MAX:
-        raise BadInput("group_too_large", f"{len(found)} devices, at most {GROUP_MAX}")
+    return checked(spec, args)
+
+
+def key_of(actor: Actor, idempotency_key: str) -> str:
     if not 0 < len(idempotency_key) <= KEY_CHARS_MAX or "\0" in idempotency_key:
         raise BadInput("bad_key", f"an idempotency key has 1 to {KEY_CHARS_MAX} characters")
-    state = _first_state(actor, spec, place, group=len(found), confirmed=confirmed)
-    key = f"{actor.login}:{idempotency_key}"
-    order = Order(actor, object_id, action, checked(spec, args), key=key, incident_id=incident_id, state=state)
-    detail = {"action": action, "args": order.args, "devices": len(found)}
-    async with db.transaction(
-        actor.name, action="command.request", object_=f"object/{place['key']}", detail=detail
-    ) as conn:
-        made = await _once(conn, order, found)
-    await _tell(db, made, incident_id)
-    return made
+    return f"{actor.login}:{idempotency_key}"
 
 
 async def _place(db: Center, actor: Actor, object_id: int) -> Row:
@@ -84,54 +126,86 @@ async def _place(db: Center, actor: Actor, object_id: int) -> Row:
     return place
 
 
-def _first_state(actor: Actor, spec: CommandSpec, place: Row, *, group: int, confirmed: bool) -> str:
-    if not spec.dangerous and group <= GROUP_FREE:
+def permitted(actor: Actor, place: Row, wishes: list[Wish], *, confirmed: bool, most: int = GROUP_MAX) -> str:
+    """The first state of an order: queued, or requested where a second person must sign. Raises Forbidden, BadInput."""
+    for right in {"command.request", *(wish.spec.right for wish in wishes)}:
+        require(actor, right, place)
+    if len(wishes) > most:
+        raise BadInput("group_too_large", f"{len(wishes)} devices, at most {most}")
+    dangerous = [wish.spec.title_en for wish in wishes if wish.spec.dangerous]
+    if not dangerous and len(wishes) <= GROUP_FREE:
         return "queued"
     if not allowed(actor, "command.approve", place):
         return "requested"
     if not confirmed:
-        raise BadInput("confirmation_needed", f"{spec.title_en} is dangerous: type the confirmation")
+        what = dangerous[0] if dangerous else f"a command to {len(wishes)} devices"
+        raise BadInput("confirmation_needed", f"{what} is dangerous: type the confirmation")
     return "queued"
 
 
-async def _once(conn: Connection, order: Order, found: list[Target]) -> list[uuid.UUID]:
+async def _order(db: Center, order: Order, place: Row) -> list[uuid.UUID]:
+    first = order.wishes[0]
+    detail = {"action": first.action, "args": first.args, "devices": len(order.wishes)}
+    async with db.transaction(
+        order.actor.name, action="command.request", object_=f"object/{place['key']}", detail=detail
+    ) as conn:
+        made = await _once(conn, order)
+    await _tell(db, made, order.incident_id)
+    return made
+
+
+async def _once(conn: Connection, order: Order) -> list[uuid.UUID]:
     """Store the commands of a request, or find them when the same request came before."""
     await conn.execute(SQL["one_at_a_time"], [order.key])
     known = await (await conn.execute(SQL["same_request"], {"key": order.key})).fetchall()
     if known:
-        if any((row["action"], row["args"]) != (order.action, order.args) for row in known):
+        wanted = {wish.target.object_id: (wish.action, wish.args) for wish in order.wishes}
+        if any(
+            wanted.get(row["object_id"], (row["action"], row["args"])) != (row["action"], row["args"]) for row in known
+        ):
             raise Conflict("this idempotency key was used for another command: take a new one")
         return [row["command_id"] for row in known]
     now = await city_now(conn)
-    group = uuid.uuid4() if len(found) > 1 else None
+    group = uuid.uuid4() if len(order.wishes) > 1 else None
     made = []
-    for number, target in enumerate(found):
+    for number, wish in enumerate(order.wishes):
         key = f"{order.key}#{number}" if group else order.key
-        made.append(await _store(conn, order, target, key=key, group=group, now=now))
+        made.append(await store(conn, order, wish, key=key, group=group, now=now))
     if order.incident_id is not None:
-        said = await command_rows.order_text(conn, order.object_id, order.action, args=order.args)
+        first = order.wishes[0]
+        said = await command_rows.order_text(conn, order.object_id, first.action, args=first.args)
         await command_rows.log_on_incident(conn, order.incident_id, said, actor=order.actor.name, now=now)
     return made
 
 
-async def _store(
-    conn: Connection, order: Order, target: Target, *, key: str, group: uuid.UUID | None, now: datetime
+async def store(
+    conn: Connection,
+    order: Order,
+    wish: Wish,
+    *,
+    key: str,
+    group: uuid.UUID | None,
+    now: datetime,
+    wave: int = 0,
 ) -> uuid.UUID:
-    spec = target.spec(order.action)
-    assert spec is not None
-    lifetime = timedelta(seconds=spec.ttl_s) if order.state == "queued" else APPROVAL_FOR
+    """Write a command in the first state of its order, and send it if that is queued; its id."""
+    spec, target = wish.spec, wish.target
     given = {
         "key": key,
         "object_id": target.object_id,
         "device_id": target.row["device_id"],
         "incident_id": order.incident_id,
-        "action": order.action,
-        "args": Jsonb(order.args),
+        "action": wish.action,
+        "args": Jsonb(wish.args),
         "group_id": group,
         "state": order.state,
         "requested_by": order.actor.name,
         "requested": now,
-        "deadline": now + lifetime,
+        "deadline": now + (target.lifetime(spec) if order.state == "queued" else WAITS_FOR[order.state]),
+        "undoes": wish.undoes,
+        "wave": wave,
+        "quantity": spec.expect.quantity if spec.expect else "",
+        "channel": spec.expect.channel if spec.expect else "",
     }
     row = await (await conn.execute(SQL["add"], given)).fetchone()
     assert row is not None
@@ -148,8 +222,8 @@ async def _tell(db: Center, ids: list[uuid.UUID], incident_id: int | None) -> No
         await db.announce("incident", incident_id)
 
 
-async def approve(db: Center, actor: Actor, command_id: uuid.UUID) -> None:
-    """The second signature for a command and its group, by another person with command.approve.
+async def approve(db: Center, actor: Actor, command_id: uuid.UUID) -> str:
+    """The second signature for a command and its group, by another person with command.approve; the state after it.
 
     Raises Conflict when it no longer waits.
     """
@@ -161,32 +235,61 @@ async def approve(db: Center, actor: Actor, command_id: uuid.UUID) -> None:
         now = await city_now(conn)
         given = {"command_id": command_id, "group_id": first["group_id"]}
         rows = await (await conn.execute(SQL["lock_group"], given)).fetchall()
+        await conn.execute(SQL["start_group"], given | {"now": now})
         for row in rows:
-            if row["state"] not in WAITING:
-                raise Conflict(f"this command is {row['state']}")
+            if row["state"] != "requested":
+                if row["command_id"] == command_id:
+                    raise Conflict(f"this command is {row['state']}")
+                continue  # of a group: superseded meanwhile
             devices = targets(await (await conn.execute(SQL["devices"], {"ids": [row["object_id"]]})).fetchall())
             target = chosen(devices, row["object_id"], row["action"])[0]
             spec = target.spec(row["action"])
             assert spec is not None
-            row = {**row, "deadline": now + timedelta(seconds=spec.ttl_s)}
+            if row["wave"]:
+                row = {**row, "deadline": now + WAITS_FOR["approved"]}
+                await command_rows.set_state(conn, row, "approved", actor=actor.name, now=now)
+                continue
+            row = {**row, "deadline": now + target.lifetime(spec)}
             await command_rows.add_log(conn, row, "approved", actor=actor.name, now=now)
             row = await command_rows.set_state(conn, row, "queued", actor=actor.name, now=now)
             await command_rows.send(conn, row, target, spec=spec, now=now)
     await _tell(db, [row["command_id"] for row in rows], first["incident_id"])
+    return "approved"
 
 
-async def cancel(db: Center, actor: Actor, command_id: uuid.UUID) -> None:
-    """Cancel what has not been sent. Raises Conflict when it has left."""
+async def cancel(db: Center, actor: Actor, command_id: uuid.UUID) -> str:
+    """Cancel what has not been sent; the state after it.
+
+    A command that the gateway may hold stays queued with the wish to cancel it: the gateway alone knows whether it
+    has begun, and its answer decides. Raises Conflict when it is known to have left.
+    """
     first = await _visible(db, actor, command_id)
     require(actor, "command.cancel", await _place(db, actor, first["object_id"]))
     async with db.transaction(actor.name, action="command.cancel", object_=f"command/{command_id}") as conn:
         row = await (await conn.execute(SQL["lock"], [command_id])).fetchone()
         assert row is not None
-        held = row["state"] in WAITING or (row["state"] == "queued" and await command_rows.hold_back(conn, row))
-        if not held:
-            raise Conflict(f"this command is {row['state']} and has left: order the opposite instead")
-        await command_rows.set_state(conn, row, "cancelled", actor=actor.name, now=await city_now(conn))
+        if row["state"] in FINAL:
+            raise Conflict(f"this command is {row['state']}")
+        state = await take_back(conn, row, actor.name, now=await city_now(conn))
+        if state not in {"cancelled", "queued"}:
+            raise Conflict(f"this command is {state} and has left: order the opposite instead")
     await _tell(db, [command_id], first["incident_id"])
+    return state
+
+
+async def take_back(conn: Connection, row: Row, actor: str, *, now: datetime) -> str:
+    """Cancel a locked command, or ask the gateway to; the state after it. What has left stays as it is."""
+    state: str = row["state"]
+    if state in WAITING or (state == "queued" and await command_rows.hold_back(conn, row)):
+        await command_rows.set_state(conn, row, "cancelled", actor=actor, now=now)
+        return "cancelled"
+    begun = await (await conn.execute(SQL["left"], [row["command_id"]])).fetchone()
+    if state != "queued" or (begun and begun["begun"]):
+        return "sent" if state == "queued" else state
+    if not row["cancel_asked"]:
+        await conn.execute(SQL["ask_cancel"], {"command_id": row["command_id"], "actor": actor})
+        await command_rows.add_log(conn, row, "queued", actor=actor, now=now, detail="asked to cancel")
+    return "queued"
 
 
 async def _visible(db: Center, actor: Actor, command_id: uuid.UUID) -> Row:

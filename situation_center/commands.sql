@@ -18,22 +18,25 @@ SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))
 SELECT command_id, object_id, action, args FROM command
 WHERE idempotency_key = %(key)s OR starts_with(idempotency_key, %(key)s || '#') ORDER BY command_id
 
--- add: a command.
+-- add: a command; before = what telemetry showed of the quantity that it is to change.
 INSERT INTO command (idempotency_key, object_id, device_id, incident_id, action, args, group_id, state, requested_by,
-  requested, deadline, change)
+  requested, deadline, change, undoes, wave, before)
 VALUES (%(key)s, %(object_id)s, %(device_id)s, %(incident_id)s, %(action)s, %(args)s, %(group_id)s, %(state)s,
-  %(requested_by)s, %(requested)s, %(deadline)s, nextval('command_change'))
+  %(requested_by)s, %(requested)s, %(deadline)s, nextval('command_change'), %(undoes)s, %(wave)s, (
+    SELECT n.value FROM series s JOIN newest n USING (series_id)
+    WHERE s.object_id = %(object_id)s AND s.quantity = %(quantity)s AND s.channel = %(channel)s))
 RETURNING *
 
 -- expect: what telemetry must show.
-INSERT INTO expectation (command_id, series_id, compare, target, tolerance, since, until)
-SELECT %(command_id)s, series_id, %(compare)s, %(target)s, %(tolerance)s, %(since)s, %(until)s FROM series
+INSERT INTO expectation (command_id, series_id, compare, target, tolerance, since, until, late_until)
+SELECT %(command_id)s, series_id, %(compare)s, %(target)s, %(tolerance)s, %(since)s, %(until)s, %(late_until)s
+FROM series
 WHERE object_id = %(object_id)s AND quantity = %(quantity)s AND channel = %(channel)s
 
 -- older: unfinished commands for the same point and quantity; the newer wish counts.
 SELECT c.* FROM command c
 WHERE c.object_id = %(object_id)s AND c.command_id <> %(command_id)s
-  AND c.state IN ('requested', 'approved', 'queued', 'sent', 'acknowledged')
+  AND c.state IN ('requested', 'approved', 'queued', 'sent', 'acknowledged', 'unknown')
   AND (c.action = %(action)s OR EXISTS (
     SELECT FROM expectation e JOIN series s USING (series_id)
     WHERE e.command_id = c.command_id AND s.quantity = %(quantity)s AND s.channel = %(channel)s))
@@ -45,6 +48,9 @@ SELECT * FROM command WHERE command_id = %s FOR UPDATE
 -- lock_group: the commands of one request.
 SELECT * FROM command WHERE command_id = %(command_id)s OR (group_id IS NOT NULL AND group_id = %(group_id)s)
 ORDER BY command_id FOR UPDATE
+
+-- start_group: the waves of a signed group begin.
+UPDATE command_group SET state = 'running', next_at = %(now)s WHERE group_id = %(group_id)s AND state = 'requested'
 
 -- one: a command as people know it.
 SELECT * FROM command WHERE command_id = %s
@@ -58,10 +64,18 @@ WHERE command_id = %(command_id)s
 INSERT INTO command_log (command_id, at, actor, state, detail) VALUES (%(command_id)s, %(at)s, %(actor)s, %(state)s, %(detail)s)
 
 -- end_expectation: nobody waits for the effect any more.
-UPDATE expectation SET until = least(until, %(now)s) WHERE command_id = %(command_id)s
+UPDATE expectation SET until = least(until, %(now)s), late_until = least(late_until, %(now)s)
+WHERE command_id = %(command_id)s
 
--- hold_back: take the message out of the outbox; nothing is deleted when it has left.
-DELETE FROM outbox WHERE msg_id = %s
+-- hold_back: take the message out of the outbox; nothing is deleted when it may have left.
+DELETE FROM outbox WHERE msg_id = %s AND NOT taken
+
+-- left: whether a command is known to have been begun.
+SELECT EXISTS (SELECT FROM receipt WHERE command_id = %s) AS begun
+
+-- ask_cancel: the gateway sees this before it begins to send.
+UPDATE command SET cancel_asked = %(actor)s, version = version + 1, change = nextval('command_change')
+WHERE command_id = %(command_id)s
 
 -- open: unfinished commands that have receipts or a deadline behind them, with their receipts, oldest first.
 SELECT c.*, r.kinds, r.details, r.times FROM command c LEFT JOIN LATERAL (

@@ -16,11 +16,15 @@ async def publish(center: Center) -> int:
     """Publish up to BATCH messages; gone from the table only when the broker has stored them. Raises Unavailable."""
     async with center.transaction(ACTOR) as conn:
         rows = await (await conn.execute(SQL["take_outbox"], {"notice": NOTICE, "batch": BATCH})).fetchall()
-        rows.sort(key=lambda row: int(row["outbox_id"]))
-        # Tasks start in order, so one connection keeps the order of the messages of a subject.
-        await asyncio.gather(
-            *(center.bus.publish(row["subject"], bytes(row["payload"]), msg_id=row["msg_id"]) for row in rows)
-        )
+    if not rows:
+        return 0
+    rows.sort(key=lambda row: int(row["outbox_id"]))
+    # Tasks start in order, so one connection keeps the order of the messages of a subject.
+    await asyncio.gather(
+        *(center.bus.publish(row["subject"], bytes(row["payload"]), msg_id=row["msg_id"]) for row in rows)
+    )
+    async with center.transaction(ACTOR) as conn:
+        await conn.execute(SQL["drop_outbox"], [[row["outbox_id"] for row in rows]])
     return len(rows)
 
 

@@ -60,9 +60,12 @@ SELECT %(hash)s, account_id, %(label)s, %(expires)s FROM account WHERE login = %
 SELECT a.* FROM api_key k JOIN account a USING (account_id)
 WHERE k.key_hash = %s AND a.active AND (k.expires IS NULL OR k.expires > now())
 
--- take_outbox: the oldest messages for the bus; gone with the commit, back again when the broker does not take them.
-DELETE FROM outbox WHERE outbox_id IN (
+-- take_outbox: the oldest messages for the bus, marked before they leave: what is not marked has never left.
+UPDATE outbox SET taken = true WHERE outbox_id IN (
   SELECT outbox_id FROM outbox WHERE subject <> %(notice)s ORDER BY outbox_id LIMIT %(batch)s) RETURNING *
+
+-- drop_outbox: messages that the broker has stored.
+DELETE FROM outbox WHERE outbox_id = ANY(%s)
 
 -- take_notices: changes of incidents that the reactions have not heard of.
 DELETE FROM outbox WHERE outbox_id IN (

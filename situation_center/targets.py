@@ -3,15 +3,17 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from citynet.catalog import Argument, CommandSpec, Profile
+from citynet.catalog import Argument, CommandSpec, Expectation, Profile
 from citynet.db import Row
 from citynet.errors import BadInput
 from citynet.model import Command
 
 Value = float | str | bool
 TEXT_CHARS_MAX = 200
+RADIO_MARGIN_S = 60
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,28 @@ class Target:
         """The command of that name."""
         return next((c for c in self.profile.command if c.name == action), None)
 
+    def lifetime(self, spec: CommandSpec) -> timedelta:
+        """How long a command may take to reach the device. Class A hears only after it has spoken: twice in that."""
+        heard_s = 2 * self.profile.interval_s + RADIO_MARGIN_S if self.profile.radio_class == "A" else 0
+        return timedelta(seconds=max(spec.ttl_s, heard_s))
+
+    def undo(self, command: Row) -> tuple[str, dict[str, Value]] | None:
+        """Action and arguments that bring back what telemetry showed before a command; None where nothing can."""
+        spec, before = self.spec(command["action"]), command["before"]
+        if spec is None or spec.expect is None or before is None:
+            return None
+        able = [other for other in self.profile.command if other.expect and _same_place(other.expect, spec.expect)]
+        for other in able:
+            assert other.expect is not None
+            fixed = other.expect.value if not other.expect.arg and not other.arg else None
+            if fixed is not None and abs(fixed - before) <= other.expect.tolerance:
+                return other.name, {}
+        for other in able:
+            args = _argument_for(other, before)
+            if args is not None:
+                return other.name, args
+        return None
+
     def message(self, command: Row) -> Command:
         """What gateway gets of a stored command."""
         attributes = dict(self.row["device_attributes"])
@@ -45,6 +69,20 @@ class Target:
             # Keys that open a meter's telegrams are nobody's business on the way down.
             attributes={name: value for name, value in attributes.items() if name not in ("key", "auth_key")},
         )
+
+
+def _same_place(a: Expectation, b: Expectation) -> bool:
+    return (a.quantity, a.channel) == (b.quantity, b.channel)
+
+
+def _argument_for(spec: CommandSpec, before: float) -> dict[str, Value] | None:
+    """The arguments of a command whose only one decides the effect, within its limits."""
+    if spec.expect is None or [a.name for a in spec.arg] != [spec.expect.arg] or not spec.expect.scale:
+        return None
+    try:
+        return checked(spec, {spec.arg[0].name: before / spec.expect.scale})
+    except BadInput:
+        return None
 
 
 def targets(rows: list[Row]) -> list[Target]:

@@ -15,7 +15,7 @@ from citynet.errors import BadInput, CitynetError
 from citynet.model import ProposalRequest, Reply
 from citynet.part import Part
 from citynet.registry import Registry
-from situation_center import intake, outbox, receipts, registry_write, timers
+from situation_center import groups, intake, outbox, receipts, registry_write, timers
 from situation_center.reactions import reactions
 from situation_center.store import Center
 
@@ -81,7 +81,7 @@ class Worker:
         """Subscribe to what wakes the loops and to proposals."""
         await bus.subscribe("live.condition", self.wake("conditions"))
         await bus.subscribe("live.receipt", self.wake("receipts"))
-        await bus.subscribe("live.command", self.wake("outbox", "receipts"))
+        await bus.subscribe("live.command", self.wake("outbox", "receipts", "groups"))
         await bus.subscribe("live.incident", self.wake("outbox", "notices", "timers"))
         await bus.subscribe("live.registry", self.wake("outbox"))
         await bus.subscribe("rpc.registry.propose", self.propose, queue="worker")
@@ -95,6 +95,7 @@ class Worker:
             await self.listen(bus)
             tasks.create_task(self.repeat("conditions", self.conditions))
             tasks.create_task(self.repeat("receipts", lambda: receipts.apply(center)))
+            tasks.create_task(self.repeat("groups", lambda: groups.advance(center)))
             tasks.create_task(self.repeat("timers", lambda: timers.watch(center)))
             tasks.create_task(self.repeat("outbox", lambda: outbox.publish(center)))
             tasks.create_task(self.repeat("notices", lambda: outbox.take_notices(center, list(found.values()))))

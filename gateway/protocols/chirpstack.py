@@ -123,7 +123,7 @@ class ChirpStack:
             "expiresAt": order.wall_deadline,
         }
         place = f"application.{subject_token(application)}.device.{subject_token(command.external_id)}"
-        return Downlink(f"{place}.command.down", msgspec.json.encode(body))
+        return Downlink(f"{place}.command.down", msgspec.json.encode(body), radio_bytes=len(data))
 
 
 PROTOCOLS.register("chirpstack")(ChirpStack())

@@ -219,7 +219,7 @@ CREATE INDEX condition_object ON condition (object_id, opened DESC);
 CREATE TABLE receipt (
   receipt_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
   command_id uuid NOT NULL, kind text NOT NULL CHECK (kind IN
-    ('intent','sent','queued','radiated','acknowledged','rejected','failed','expired','unknown','readback')),
+    ('intent','sent','queued','radiated','acknowledged','rejected','failed','expired','unknown','readback','withdrawn')),
   time timestamptz NOT NULL, detail text NOT NULL DEFAULT '', recorded timestamptz NOT NULL DEFAULT now(),
   UNIQUE (command_id, kind, detail));
 
@@ -285,6 +285,17 @@ CREATE TABLE incident_log (
   detail jsonb NOT NULL DEFAULT '{}');
 CREATE INDEX incident_log_incident ON incident_log (incident_id, log_id);
 
+-- A command to many devices: their commands go out in waves.
+CREATE TABLE command_group (
+  group_id uuid PRIMARY KEY, idempotency_key text NOT NULL UNIQUE, chosen jsonb NOT NULL,
+  action text NOT NULL, args jsonb NOT NULL,
+  state text NOT NULL CHECK (state IN ('requested','running','stopped','cancelled','finished')),
+  waves int NOT NULL, wave int NOT NULL DEFAULT 0, pause_s int NOT NULL, stop_share float8 NOT NULL,
+  next_at timestamptz NOT NULL, requested_by text NOT NULL, requested timestamptz NOT NULL, finished timestamptz,
+  why text NOT NULL DEFAULT '', undoes uuid REFERENCES command_group);
+CREATE INDEX command_group_running ON command_group (requested) WHERE state IN ('running', 'requested');
+GRANT SELECT, INSERT, UPDATE ON command_group TO citynet_center;
+
 CREATE SEQUENCE command_change;
 CREATE TABLE command (
   command_id uuid PRIMARY KEY DEFAULT uuidv7(), idempotency_key text UNIQUE,
@@ -294,7 +305,9 @@ CREATE TABLE command (
     'failed','expired','superseded','cancelled','unknown','unknown_final')),
   requested_by text NOT NULL, requested timestamptz NOT NULL, deadline timestamptz NOT NULL,
   sent timestamptz, finished timestamptz, detail text NOT NULL DEFAULT '',
-  version int NOT NULL DEFAULT 1, change bigint NOT NULL);
+  version int NOT NULL DEFAULT 1, change bigint NOT NULL,
+  before float8, undoes uuid REFERENCES command, cancel_asked text NOT NULL DEFAULT '', wave int NOT NULL DEFAULT 0);
+CREATE INDEX command_group_id ON command (group_id, wave) WHERE group_id IS NOT NULL;
 CREATE UNIQUE INDEX command_change_order ON command (change);
 CREATE INDEX command_open ON command (state) WHERE state IN
   ('requested','approved','queued','sent','acknowledged','unknown');
@@ -307,8 +320,9 @@ CREATE INDEX command_log_command ON command_log (command_id, log_id);
 CREATE TABLE expectation (
   command_id uuid NOT NULL REFERENCES command, series_id int NOT NULL REFERENCES series,
   compare text NOT NULL CHECK (compare IN ('eq','le','ge')), target float8 NOT NULL, tolerance float8 NOT NULL,
-  since timestamptz NOT NULL, until timestamptz NOT NULL, PRIMARY KEY (command_id, series_id));
-CREATE INDEX expectation_until ON expectation (until);
+  since timestamptz NOT NULL, until timestamptz NOT NULL, late_until timestamptz NOT NULL,
+  PRIMARY KEY (command_id, series_id));
+CREATE INDEX expectation_late_until ON expectation (late_until);
 
 CREATE TABLE webhook (
   webhook_id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY, uid uuid NOT NULL UNIQUE DEFAULT uuidv7(),
@@ -325,7 +339,8 @@ CREATE INDEX webhook_delivery_due ON webhook_delivery (next_at) WHERE state = 'w
 -- Messages of the situation centre leave in the transaction that caused them.
 CREATE TABLE outbox (
   outbox_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-  subject text NOT NULL, msg_id text NOT NULL UNIQUE, payload bytea NOT NULL);
+  subject text NOT NULL, msg_id text NOT NULL UNIQUE, payload bytea NOT NULL, taken bool NOT NULL DEFAULT false);
+GRANT UPDATE ON outbox TO citynet_center;
 
 -- ---------------------------------------------------------------- rights of the parts
 GRANT SELECT ON schema_version, city_clock, setting, object, object_version, object_now, device_point, profile, series, rule

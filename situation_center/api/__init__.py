@@ -11,6 +11,7 @@ from situation_center.api import (
     addresses,
     commands,
     devices,
+    groups,
     incidents,
     objects,
     pipeline,
@@ -28,7 +29,19 @@ ABOUT = (
     "`Authorization: Bearer <API key>` (`citynet account key`). Errors are RFC 9457 problem details."
 )
 router = APIRouter(prefix=PREFIX, route_class=ProblemRoute)
-for room in (readings, registry, profiles, addresses, devices, objects, incidents, commands, pipeline, webhooks):
+for room in (
+    readings,
+    registry,
+    profiles,
+    addresses,
+    devices,
+    objects,
+    incidents,
+    commands,
+    groups,
+    pipeline,
+    webhooks,
+):
     router.include_router(room.router)
 
 

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 from situation_center import commands, views
 from situation_center.api.doors import Approves, Cancels, Orders, Place, ProblemRoute, ReadsCommands
 from situation_center.api.objects import object_id_of
+from situation_center.views.groups import StepRow
 from situation_center.views.rows import CommandRow
 
 router = APIRouter(tags=["commands"], route_class=ProblemRoute)
@@ -51,6 +52,18 @@ async def request(body: Order, actor: Orders, place: Place) -> Ordered:
     return Ordered(commands=made)
 
 
+@router.get("/commands")
+async def listed(*, actor: ReadsCommands, place: Place, state: str = "", text: str = "") -> list[CommandRow]:
+    """The newest 200 commands: in a state, with a text in the name of the object or of the person."""
+    return await views.commands_list(place.db, actor, states=[state] if state else [], text=text)
+
+
+@router.get("/commands/{command_id}/log")
+async def log(command_id: uuid.UUID, actor: ReadsCommands, place: Place) -> list[StepRow]:
+    """Its states, and the receipts behind them."""
+    return await views.steps(place.db, actor, command_id)
+
+
 @router.get("/commands/{command_id}")
 async def one(command_id: uuid.UUID, actor: ReadsCommands, place: Place) -> CommandRow:
     """A command and where it stands; confirmed only when telemetry shows the effect."""
@@ -66,6 +79,23 @@ async def approve(command_id: uuid.UUID, actor: Approves, place: Place) -> Comma
 
 @router.post("/commands/{command_id}/cancel")
 async def cancel(command_id: uuid.UUID, actor: Cancels, place: Place) -> CommandRow:
-    """Cancel what has not left."""
+    """Cancel what has not left. Still queued with cancel_asked: the gateway holds it and decides."""
     await commands.cancel(place.db, actor, command_id)
     return await views.command_row(place.db, actor, str(command_id))
+
+
+class Back(BaseModel):
+    """A roll-back; without a key one command is rolled back once."""
+
+    model_config = ConfigDict(extra="forbid")
+    idempotency_key: str = Field("", max_length=100)
+    confirmed: bool = Field(False, description="typed confirmation of a dangerous command, by those who may approve")
+
+
+@router.post("/commands/{command_id}/roll-back", status_code=202)
+async def roll_back(command_id: uuid.UUID, body: Back, *, actor: Orders, place: Place) -> CommandRow:
+    """Order what was true before: a new command that names the old one."""
+    made = await commands.roll_back(
+        place.db, actor, command_id, idempotency_key=body.idempotency_key, confirmed=body.confirmed
+    )
+    return await views.command_row(place.db, actor, str(made))

@@ -12,6 +12,7 @@ from situation_center import views
 from situation_center.api.doors import OwnsAccount, Place, ProblemRoute, ReadsRegistry
 from situation_center.store import SQL, Center
 from situation_center.views.base import scope
+from situation_center.views.health import Health
 from situation_center.views.rows import FoundObject, ObjectCard, ServicePage
 
 router = APIRouter(tags=["objects"], route_class=ProblemRoute)
@@ -72,6 +73,12 @@ async def find_objects(
 async def one_object(ref: str, actor: ReadsRegistry, place: Place) -> ObjectCard:
     """An object by id, UUID or key: newest values, possible commands, open incidents."""
     return await views.object_card(place.db, actor, await object_id_of(place.db, actor, ref))
+
+
+@router.get("/device-health")
+async def device_health(actor: ReadsRegistry, place: Place) -> Health:
+    """Who is silent, whose battery ends, whose clock is wrong."""
+    return await views.health(place.db, actor)
 
 
 @router.get("/devices")

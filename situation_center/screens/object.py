@@ -6,6 +6,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, dcc, html, no_update
 
+from citynet import access
 from citynet.access import Actor
 from situation_center import views
 from situation_center.desk import desk, viewer
@@ -68,8 +69,10 @@ def _right(found: ObjectCard, who: Actor) -> list[Any]:
     orders = card.commands(found["possible"], found["commands"], who=who, zone=zone, id_="object-commands")
     body = orders if orders is not None else html.P(say(language, "card.no_commands"), className="muted")
     shown = object_view.incidents(found["incidents"], language, zone)
+    many = dcc.Link(say(language, "orders.new"), href=f"/commands/group/{found['object_id']}", className="quiet")
+    tools = many if access.allowed(who, "command.request") else None
     return [
-        panel(say(language, "object.commands"), html.Div(body, className="card bare")),
+        panel(say(language, "object.commands"), html.Div(body, className="card bare"), tools=tools),
         panel(say(language, "object.incidents"), html.Div(shown, className="pad")),
     ]
 

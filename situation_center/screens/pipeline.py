@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import dash_ag_grid as dag
-from dash import ALL, Input, Output, callback, ctx, html, no_update
+from dash import ALL, Input, Output, callback, ctx, dcc, html, no_update
 
 from citynet import access
 from citynet.access import Actor
@@ -28,7 +28,13 @@ async def pipeline(who: Actor, _: Mapping[str, str]) -> html.Div:
     found = await views.pipeline(desk().db, who, desk().hub)
     language = who.language
     boxes = [
-        html.Div(html.H1(say(language, "pipeline.title")), className="page-head"),
+        html.Div(
+            [
+                html.H1(say(language, "pipeline.title")),
+                dcc.Link(say(language, "health.title"), href="/health", className="button"),
+            ],
+            className="page-head",
+        ),
         html.Dl(_figures(found, language), className="kpis wide", id="pipeline-figures"),
         panel(
             say(language, "pipeline.parts"),

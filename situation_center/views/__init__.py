@@ -3,6 +3,12 @@
 from situation_center.views.base import quantity as quantity
 from situation_center.views.card import card as card
 from situation_center.views.card import command_row as command_row
+from situation_center.views.groups import commands_list as commands_list
+from situation_center.views.groups import group as group
+from situation_center.views.groups import groups as groups
+from situation_center.views.groups import steps as steps
+from situation_center.views.groups import zones as zones
+from situation_center.views.health import health as health
 from situation_center.views.objects import object_card as object_card
 from situation_center.views.objects import search as search
 from situation_center.views.pipeline import pipeline as pipeline

@@ -27,14 +27,15 @@ async def ordered(
     if not allowed(actor, "command.read"):
         return []
     given = {"incident_id": incident_id, "objects": objects or [], "command_id": command_id, "limit": LIMIT}
-    return [_command(row) for row in await db.rows(SQL["commands"], given | scope(actor))]
+    return [cast(CommandRow, ordered_row(row)) for row in await db.rows(SQL["commands"], given | scope(actor))]
 
 
-def _command(row: Row) -> CommandRow:
+def ordered_row(row: Row) -> Row:
+    """A row with the words that its profile has for its action."""
     specs = row.pop("specs") or []
     spec: dict[str, Any] = next((s for s in specs if s["name"] == row["action"]), {})
     titles = {"title_ru": spec.get("title_ru", row["action"]), "title_en": spec.get("title_en", row["action"])}
-    return cast(CommandRow, {**row, **titles})
+    return {**row, **titles}
 
 
 async def possible(db: Center, actor: Actor, objects: list[int]) -> list[PossibleCommand]:

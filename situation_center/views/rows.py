@@ -94,7 +94,10 @@ class LogRow(TypedDict):
 
 
 class CommandRow(TypedDict):
-    """A command and where it stands."""
+    """A command and where it stands.
+
+    next_uplink: a class A device is waited for, and when it is expected to speak. before: what telemetry showed.
+    """
 
     command_id: str
     object_id: int
@@ -112,6 +115,10 @@ class CommandRow(TypedDict):
     detail: str
     incident_id: int | None
     group_id: str | None
+    cancel_asked: str
+    before: float | None
+    undoes: str | None
+    next_uplink: datetime | None
     version: int
     change: int
 

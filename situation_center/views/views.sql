@@ -71,7 +71,11 @@ WHERE l.incident_id = %(id)s AND l.actor = %(actor)s AND l.action IN ('acknowled
 -- commands: commands of an incident, of an object, or one alone; newest first.
 SELECT c.command_id::text AS command_id, c.object_id, coalesce(o.name_ru, '') AS object_ru,
   coalesce(o.name_en, '') AS object_en, c.action, c.args, c.state, c.requested_by, c.requested, c.deadline, c.finished,
-  c.detail, c.incident_id, c.group_id::text AS group_id, c.version, c.change, p.body->'command' AS specs
+  c.detail, c.incident_id, c.group_id::text AS group_id, c.version, c.change, c.cancel_asked, c.before,
+  c.undoes::text AS undoes, p.body->'command' AS specs,
+  CASE WHEN p.body->>'radio_class' = 'A' AND c.state IN ('queued', 'sent') THEN (
+    SELECT max(n.time) + make_interval(secs => (p.body->>'interval_s')::float8)
+    FROM series s JOIN newest n USING (series_id) WHERE s.object_id = c.object_id) END AS next_uplink
 FROM command c JOIN object_now o ON o.object_id = c.object_id
 LEFT JOIN object_now d ON d.object_id = c.device_id
 LEFT JOIN LATERAL (SELECT body FROM profile WHERE name = d.attributes->>'profile' ORDER BY version DESC LIMIT 1) p ON true
@@ -79,6 +83,57 @@ WHERE (c.incident_id = %(incident_id)s OR c.object_id = ANY(%(objects)s) OR c.co
   AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
   AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
 ORDER BY c.requested DESC, c.command_id DESC LIMIT %(limit)s
+
+-- commands_list: the newest commands by state, group and words.
+SELECT c.command_id::text AS command_id, c.object_id, coalesce(o.name_ru, '') AS object_ru,
+  coalesce(o.name_en, '') AS object_en, c.action, c.args, c.state, c.requested_by, c.requested, c.deadline, c.finished,
+  c.detail, c.incident_id, c.group_id::text AS group_id, c.version, c.change, c.cancel_asked, c.before,
+  c.undoes::text AS undoes, p.body->'command' AS specs,
+  CASE WHEN p.body->>'radio_class' = 'A' AND c.state IN ('queued', 'sent') THEN (
+    SELECT max(n.time) + make_interval(secs => (p.body->>'interval_s')::float8)
+    FROM series s JOIN newest n USING (series_id) WHERE s.object_id = c.object_id) END AS next_uplink
+FROM command c JOIN object_now o ON o.object_id = c.object_id
+LEFT JOIN object_now d ON d.object_id = c.device_id
+LEFT JOIN LATERAL (SELECT body FROM profile WHERE name = d.attributes->>'profile' ORDER BY version DESC LIMIT 1) p ON true
+WHERE (%(states)s::text[] = '{}' OR c.state = ANY(%(states)s))
+  AND (%(group_id)s::uuid IS NULL OR c.group_id = %(group_id)s)
+  AND (%(text)s::text = '' OR strpos(lower(o.name_ru || ' ' || o.name_en || ' ' || c.requested_by), %(text)s) > 0)
+  AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
+ORDER BY c.requested DESC, c.command_id DESC LIMIT %(limit)s
+
+-- command_steps: what happened to a command: its states, and what was heard of it.
+SELECT l.at, l.actor, l.state, l.detail FROM (
+  SELECT command_id, at, actor, state, detail, log_id AS n FROM command_log
+  UNION ALL
+  SELECT command_id, time, 'receipt', kind, detail, receipt_id FROM receipt) l
+JOIN command c USING (command_id) JOIN object_now o ON o.object_id = c.object_id
+WHERE l.command_id = %(command_id)s
+  AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
+ORDER BY l.at, l.n
+
+-- groups: groups of which the viewer may know a command, with their counts.
+SELECT g.group_id::text AS group_id, g.action, g.args, g.state, g.wave, g.waves, g.pause_s, g.stop_share,
+  g.requested_by, g.requested, g.finished, g.why, g.undoes::text AS undoes, f.command_id::text AS first_command, f.specs,
+  EXISTS (SELECT FROM command_group u WHERE u.undoes = g.group_id) AS undone,
+  (SELECT jsonb_object_agg(state, n) FROM (
+    SELECT state, count(*) AS n FROM command WHERE group_id = g.group_id GROUP BY state) s) AS counts
+FROM command_group g JOIN LATERAL (
+  SELECT c.command_id, p.body->'command' AS specs
+  FROM command c JOIN object_now o ON o.object_id = c.object_id JOIN object_now d ON d.object_id = c.device_id
+  LEFT JOIN LATERAL (
+    SELECT body FROM profile WHERE name = d.attributes->>'profile' ORDER BY version DESC LIMIT 1) p ON true
+  WHERE c.group_id = g.group_id
+    AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
+    AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
+  ORDER BY (c.state = 'requested') DESC, c.command_id LIMIT 1) f ON true
+WHERE %(group_id)s::uuid IS NULL OR g.group_id = %(group_id)s
+ORDER BY g.requested DESC LIMIT %(limit)s
+
+-- zone_names: the zones that the viewer may know.
+SELECT object_id, name_ru, name_en FROM object_now WHERE class = ANY(%(classes)s)
+  AND (%(zones)s::int[] = '{}' OR object_id = ANY(%(zones)s)) ORDER BY name_ru
 
 -- near_devices: an object, its children, and what shares its parent.
 SELECT object_id FROM object_now
@@ -165,3 +220,44 @@ SELECT (SELECT count(*) FROM series)::int AS series, (SELECT max(received) FROM 
 
 -- names: what buttons and rights need of objects.
 SELECT object_id, name_ru, name_en, service, org_id, zone_ids FROM object_now WHERE object_id = ANY(%(ids)s)
+
+-- health_silent: silent objects; those behind a silent parent are counted with it.
+WITH silent AS (
+  SELECT c.object_id, min(c.opened) AS since FROM condition c
+  WHERE c.state = 'active' AND c.signal IN ('nodata', 'supply') GROUP BY c.object_id),
+named AS (
+  SELECT o.object_id, o.name_ru AS object_ru, o.name_en AS object_en, o.class AS class_, o.parent_id, s.since
+  FROM silent s JOIN object_now o USING (object_id)
+  WHERE (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
+    AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[]))
+SELECT n.object_id, n.object_ru, n.object_en, n.class_, n.since,
+  (SELECT max(w.received) FROM series x JOIN newest w USING (series_id) WHERE x.object_id = n.object_id) AS heard,
+  (SELECT count(*)::int FROM named b WHERE b.parent_id = n.object_id) AS behind
+FROM named n WHERE NOT EXISTS (SELECT FROM silent p WHERE p.object_id = n.parent_id)
+ORDER BY behind DESC, n.since LIMIT %(limit)s
+
+-- health_batteries: newest value of each battery and its medians by day; days count from the first of them.
+SELECT o.object_id, o.name_ru AS object_ru, o.name_en AS object_en, o.class AS class_, n.value AS percent, n.time,
+  d.ages, d.levels
+FROM series s JOIN newest n USING (series_id) JOIN object_now o ON o.object_id = s.object_id
+JOIN LATERAL (
+  SELECT array_agg(age ORDER BY age) AS ages, array_agg(level ORDER BY age) AS levels FROM (
+    SELECT %(days)s - extract(day FROM n.time - date_trunc('day', r.time))::float8 AS age,
+      percentile_cont(0.5) WITHIN GROUP (ORDER BY r.value) AS level
+    FROM reading r
+    WHERE r.series_id = s.series_id AND r.time > n.time - make_interval(days => %(days)s) AND r.time <= n.time
+    GROUP BY 1) b) d ON true
+WHERE s.quantity IN ('battery', 'battery_level') AND s.unit = '%%'
+  AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
+ORDER BY n.value LIMIT 2000
+
+-- health_clocks: devices whose newest report does not fit its arrival: late by their own clock, or marked as ahead.
+SELECT o.object_id, o.name_ru AS object_ru, o.name_en AS object_en, o.class AS class_,
+  max(extract(epoch FROM n.received - n.time))::float8 AS behind_s, max(n.time) AS time
+FROM newest n JOIN series s USING (series_id) JOIN object_now o ON o.object_id = s.object_id
+WHERE (abs(extract(epoch FROM n.received - n.time)) > %(clock_s)s OR n.quality & 8 > 0)
+  AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
+GROUP BY o.object_id, o.name_ru, o.name_en, o.class
+ORDER BY abs(max(extract(epoch FROM n.received - n.time))) DESC LIMIT %(limit)s

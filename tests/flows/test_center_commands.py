@@ -48,7 +48,12 @@ async def outbox(town: Town) -> list[Row]:
 
 
 async def published(town: Town) -> None:
-    """What the worker's publisher does after the broker has the message."""
+    """What the worker's publisher does before the broker has the message, and after."""
+    async with town.center.transaction("part:test") as conn:
+        await conn.execute("UPDATE outbox SET taken = true")
+
+
+async def delivered(town: Town) -> None:
     async with town.center.transaction("part:test") as conn:
         await conn.execute("DELETE FROM outbox")
 
@@ -143,14 +148,80 @@ async def test_a_newer_wish_supersedes(town: Town, operator: Actor) -> None:
     assert len(await outbox(town)) == 1
 
 
-async def test_cancel_only_what_has_not_left(town: Town, operator: Actor) -> None:
+async def test_what_has_never_left_is_cancelled_at_once(town: Town, operator: Actor) -> None:
     (command,) = await order(town, operator, "lamp/1")
-    await commands.cancel(town.center, operator, command)
+    assert await commands.cancel(town.center, operator, command) == "cancelled"
+    assert await outbox(town) == []
     assert await state(town, command) == "cancelled"
+
+
+@pytest.mark.parametrize(("answer", "end"), [("withdrawn", "cancelled"), ("sent", "sent")])
+async def test_only_the_gateway_cancels_what_it_may_hold(town: Town, operator: Actor, answer: str, end: str) -> None:
+    """A worker that died between broker and database leaves the message in the outbox, marked: it may have left."""
     (command,) = await order(town, operator, "lamp/1")
     await published(town)
+    assert await commands.cancel(town.center, operator, command) == "queued"
+    row = await town.center.row("SELECT cancel_asked FROM command")
+    assert row == {"cancel_asked": "person:ivan"}
+    await town.receipt(command, answer)
+    await receipts.apply(town.center)
+    assert await state(town, command) == end
+    with pytest.raises(Conflict):
+        await commands.cancel(town.center, operator, command)
+
+
+async def test_what_has_begun_is_not_cancelled(town: Town, operator: Actor) -> None:
+    (command,) = await order(town, operator, "lamp/1")
+    await delivered(town)
+    await town.receipt(command, "intent")
     with pytest.raises(Conflict, match="has left"):
         await commands.cancel(town.center, operator, command)
+
+
+async def test_back_to_what_telemetry_showed_before(town: Town, operator: Actor, senior: Actor) -> None:
+    await town.newest("lamp/1", "lamp_level", 65.0)
+    (command,) = await order(town, operator, "lamp/1")
+    with pytest.raises(Conflict, match="nothing was done"):
+        await commands.roll_back(town.center, operator, command)
+    await delivered(town)
+    await town.receipt(command, "sent")
+    await receipts.apply(town.center)
+    back = await commands.roll_back(town.center, operator, command)
+    row = await town.center.row("SELECT action, args, undoes, state FROM command WHERE command_id = %s", [back])
+    assert row == {"action": "dim", "args": {"level": 65.0}, "undoes": command, "state": "queued"}
+    assert await state(town, command) == "superseded"
+    assert await commands.roll_back(town.center, operator, command) == back
+    (first,) = await order(town, operator, "lamp/2")
+    await delivered(town)
+    await town.receipt(first, "sent")
+    await receipts.apply(town.center)
+    with pytest.raises(Conflict, match="nothing is known"):
+        await commands.roll_back(town.center, operator, first)
+
+
+async def test_a_roll_back_needs_what_any_command_needs(town: Town, operator: Actor, senior: Actor) -> None:
+    await town.newest("valve/1", "valve_position", 0.0)
+    (command,) = await order(town, senior, "valve/1", action="open", args={})
+    await delivered(town)
+    for kind in ("sent", "readback"):
+        await town.receipt(command, kind)
+    await receipts.apply(town.center)
+    back = await commands.roll_back(town.center, operator, command)
+    row = await town.center.row("SELECT action, state FROM command WHERE command_id = %s", [back])
+    assert row == {"action": "close", "state": "requested"}
+
+
+async def test_what_is_unknown_is_superseded_too(town: Town, operator: Actor) -> None:
+    """Else the effect of the newer wish would confirm the older one."""
+    (first,) = await order(town, operator, "lamp/1")
+    await delivered(town)
+    await make_old(town)
+    await receipts.apply(town.center)
+    assert await state(town, first) == "unknown"
+    await order(town, operator, "lamp/1")
+    assert await state(town, first) == "superseded"
+    (open_,) = await town.center.rows("SELECT command_id FROM expectation WHERE late_until > now()")
+    assert open_["command_id"] != first
 
 
 async def test_from_sent_to_confirmed(town: Town, operator: Actor) -> None:
@@ -158,7 +229,7 @@ async def test_from_sent_to_confirmed(town: Town, operator: Actor) -> None:
     await intake.take_in(town.center, town.registry, since=0)
     (incident,) = await town.center.rows("SELECT incident_id FROM incident")
     (command,) = await order(town, operator, "lamp/1", incident_id=incident["incident_id"])
-    await published(town)
+    await delivered(town)
     states = []
     for kind in ("intent", "sent", "acknowledged", "readback", "failed"):
         await town.receipt(command, kind)

@@ -2,14 +2,15 @@
 
 import queue
 import uuid
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, LiteralString
 
 import msgspec
 import pytest
+from psycopg.types.json import Jsonb
 
 from citynet.bus import INGEST_DEAD, INGEST_RECEIPTS, NatsBus
-from citynet.clock import wall_clock
+from citynet.clock import Clock, wall_clock
 from citynet.db import Database, dsn
 from citynet.model import Command, Quarantined, Receipt
 from citynet.settings import Settings
@@ -61,9 +62,9 @@ async def ask(database: Database, device: str, **fields: Any) -> Command:
     command = Command(**{**given, **fields})
     async with database.transaction("person:test") as conn:
         await conn.execute(
-            "INSERT INTO command (command_id, object_id, device_id, action, state, requested_by, requested, deadline,"
-            " change) VALUES (%s, %s, %s, %s, 'queued', 'test', now(), %s, nextval('command_change'))",
-            [command.command_id, row["point"], row["device"], command.action, command.deadline],
+            "INSERT INTO command (command_id, object_id, device_id, action, args, state, requested_by, requested,"
+            " deadline, change) VALUES (%s, %s, %s, %s, %s, 'queued', 'test', now(), %s, nextval('command_change'))",
+            [command.command_id, row["point"], row["device"], command.action, Jsonb(command.args), command.deadline],
         )
     return command
 
@@ -201,6 +202,80 @@ async def test_after_a_crash_between_intent_and_sending(
             await until(lambda: part.counters[f"commands_{outcome}"] == 1)
         found = await receipts(admin_bus, 1 if stored else 2)
     assert found[-1][0] == outcome
+
+
+async def test_begun_and_overtaken_by_its_deadline_is_unknown(
+    city: Settings, admin_bus: NatsBus, planted: Database
+) -> None:
+    command = await ask(planted, LAMP, deadline=wall_clock().now() - timedelta(seconds=1))
+    await admin_bus.publish(
+        f"receipts.{command.command_id}", msgspec.json.encode({"command_id": command.command_id, **INTENT})
+    )
+    await give(admin_bus, command)
+    async with running(city) as part:
+        await until(lambda: part.counters["commands_unknown"] == 1)
+        assert [kind for kind, _ in await receipts(admin_bus, 2)] == ["intent", "unknown"]
+
+
+UNWANTED = ["cancel_asked = 'person:anna'", "state = 'cancelled'", "state = 'superseded'"]
+
+
+@pytest.mark.parametrize("change", UNWANTED)
+async def test_what_people_took_back_is_not_sent(
+    city: Settings, admin_bus: NatsBus, planted: Database, change: LiteralString
+) -> None:
+    command = await ask(planted, LAMP)
+    async with planted.transaction("person:anna") as conn:
+        await conn.execute("UPDATE command SET " + change)
+    await give(admin_bus, command)
+    with mqtt(city, "fleet") as lamp:
+        lamp.subscribe(f"devices/{LAMP}/down/#")
+        async with running(city):
+            assert await receipts(admin_bus, 1) == [("withdrawn", "taken back before it was sent")]
+        with pytest.raises(queue.Empty):
+            lamp.received(0.1)
+
+
+async def sent_before(city: Settings, planted: Database, command: Command, seconds: float) -> None:
+    """The receipt of an attempt that many seconds ago."""
+    ingest = await Database(dsn(city, "ingest")).open()
+    async with ingest.transaction("part:ingest") as conn:
+        moment = wall_clock().now() - timedelta(seconds=seconds)
+        row = [command.command_id, moment]
+        await conn.execute("INSERT INTO receipt (command_id, kind, time) VALUES (%s, 'sent', %s)", row)
+    await ingest.close()
+
+
+async def test_who_knows_its_commands_gets_an_unanswered_one_again(
+    city: Settings, admin_bus: NatsBus, planted: Database
+) -> None:
+    command, once = await ask(planted, LAMP), await ask(planted, LORA_LAMP)
+    for one in (command, once):
+        await sent_before(city, planted, one, 30)
+    with mqtt(city, "fleet") as lamp:
+        lamp.subscribe(f"devices/{LAMP}/down/#")
+        async with running(city) as part:
+            assert await receipts(admin_bus, 1) == [("sent", "attempt 2")]
+            assert lamp.received()[1]["command_id"] == str(command.command_id)
+            assert part.counters["commands_repeated"] == 1
+
+
+async def test_a_gateway_keeps_its_duty_cycle_and_nobody_else_waits(
+    city: Settings, admin_bus: NatsBus, planted: Database
+) -> None:
+    async with running(city) as part:
+        with mqtt(city, "lorawan") as network:
+            network.subscribe("application/+/device/+/command/down")
+            first, second = await ask(planted, LORA_LAMP), await ask(planted, LORA_LAMP)
+            part.clock = Clock(part.clock.now(), datetime.now(UTC), 1e-6)  # no time passes until the test says so
+            for command in (first, second, await ask(planted, LAMP)):
+                await give(admin_bus, command)
+            await until(lambda: (part.counters["commands_sent"], part.counters["downlinks_waited"]) == (2, 1))
+            now = part.clock.now()
+            part.clock = Clock(now + timedelta(seconds=10), datetime.now(UTC))  # more than 50 ms of 1 %
+            await until(lambda: part.counters["commands_sent"] == 3)
+            ids = [network.received()[1]["id"] for _ in range(2)]
+            assert ids == [str(first.command_id), str(second.command_id)]
 
 
 async def test_a_command_given_twice_is_sent_once(city: Settings, admin_bus: NatsBus, planted: Database) -> None:

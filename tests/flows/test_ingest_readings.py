@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import msgspec
 import psycopg
 import pytest
 
 from citynet import db
-from citynet.model import LiveChanged, LiveNewest, unpack_readings
+from citynet.model import LiveChanged, LiveNewest, Receipt, ReceiptKind, unpack_readings
 from citynet.settings import Settings
-from ingest import rows, table
+from ingest import receipts, rows, table
 from ingest.writer import ReadingsWriter
 from tests.support.readings import NOON, Reading, body, day, store
 
@@ -156,7 +157,9 @@ async def test_two_writers_make_one_week_at_once(database: db.Database) -> None:
     assert len(await readings(database)) == 4 * 96
 
 
-async def command(owner: psycopg.Connection, expected: list[tuple[int, str, float]]) -> str:
+async def command(
+    owner: psycopg.Connection, expected: list[tuple[int, str, float]], *, sent: datetime | None = NOON
+) -> str:
     """A command that waits for (series, compare, target) within ten minutes of noon."""
     row = owner.execute("SELECT object_id FROM object WHERE key = 'lamp'").fetchone()
     object_id = row[0] if row else _lamp(owner)
@@ -168,9 +171,11 @@ async def command(owner: psycopg.Connection, expected: list[tuple[int, str, floa
     assert found
     for series, compare, target in expected:
         owner.execute(
-            "INSERT INTO expectation VALUES (%s, %s, %s, %s, 2, %s, %s)",
-            [found[0], series, compare, target, NOON, NOON + 10 * MINUTE],
+            "INSERT INTO expectation VALUES (%s, %s, %s, %s, 2, %s, %s, %s)",
+            [found[0], series, compare, target, NOON, NOON + 10 * MINUTE, NOON + timedelta(days=1)],
         )
+    if sent is not None:
+        owner.execute("INSERT INTO receipt (command_id, kind, time) VALUES (%s, 'sent', %s)", [found[0], sent])
     return str(found[0])
 
 
@@ -193,10 +198,43 @@ async def test_a_command_is_read_back_once_when_all_its_effects_show(database: d
     outcome = await store(database, writer(), body([(1, NOON + 2 * MINUTE, 51.5)]))
     assert msgspec.json.decode(dict(outcome.pushes)["live.receipt"], type=LiveChanged).ids == [level]
     await store(database, writer(), body([(2, NOON + 3 * MINUTE, 4.0), (1, NOON + 3 * MINUTE, 50.0)]))
-    found = await database.rows("SELECT command_id::text, kind, time FROM receipt ORDER BY receipt_id")
+    query = "SELECT command_id::text, kind, time FROM receipt WHERE kind = 'readback' ORDER BY receipt_id"
+    found = await database.rows(query)
     assert [(row["command_id"], row["kind"]) for row in found] == [(level, "readback"), (both, "readback")]
     assert found[0]["time"] == NOON + 2 * MINUTE
     assert found[1]["time"] == NOON + 3 * MINUTE
+
+
+async def told(database: db.Database, command_id: str, kind: ReceiptKind, time: datetime) -> list[str]:
+    """A receipt as the lane of receipts stores it; the kinds known after it."""
+    receipt = Receipt(command_id=UUID(command_id), kind=kind, time=time)
+    async with database.transaction("part:ingest") as conn:
+        await receipts.store(conn, [receipt])
+    query = "SELECT kind FROM receipt WHERE command_id = %s ORDER BY receipt_id"
+    return [row["kind"] for row in await database.rows(query, [command_id])]
+
+
+async def test_only_what_is_read_after_sending_is_the_effect(database: db.Database, city: Settings) -> None:
+    with psycopg.connect(db.dsn(city, "owner")) as owner:
+        first = await command(owner, [(1, "eq", 50.0)], sent=None)
+        second = await command(owner, [(2, "eq", 50.0)], sent=None)
+    readings_ = [(1, NOON + MINUTE, 50.0), (2, NOON + 3 * MINUTE, 50.0)]
+    await store(database, writer(), body(readings_, received=NOON + 4 * MINUTE))
+    assert await told(database, first, "sent", NOON + 2 * MINUTE) == ["sent"]
+    # Its effect was stored before the receipt of its sending: the other lane finds it.
+    assert await told(database, second, "sent", NOON + 2 * MINUTE) == ["sent", "readback"]
+
+
+async def test_late_evidence_needs_an_answer(database: db.Database, city: Settings) -> None:
+    with psycopg.connect(db.dsn(city, "owner")) as owner:
+        quiet = await command(owner, [(1, "eq", 50.0)])
+        answered = await command(owner, [(2, "eq", 50.0)])
+    hour = NOON + 60 * MINUTE
+    assert await told(database, answered, "acknowledged", hour) == ["sent", "acknowledged"]
+    await store(database, writer(), body([(1, hour + MINUTE, 50.0), (2, hour + MINUTE, 50.0)], received=hour + MINUTE))
+    rows = await database.rows("SELECT command_id::text FROM receipt WHERE kind = 'readback'")
+    assert rows == [{"command_id": answered}]
+    assert quiet != answered
 
 
 async def test_the_straight_way_is_taken_when_keys_are_new(database: db.Database) -> None:

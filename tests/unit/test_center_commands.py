@@ -23,6 +23,7 @@ def model(kinds: Sequence[str]) -> set[str]:
     may |= {word for word in ("acknowledged", "rejected", "failed", "expired") if word in seen}
     may |= {"confirmed"} if "readback" in seen and seen & LEFT else set()
     may |= {"unknown"} if seen & {"unknown", "expired"} else set()
+    may |= {"cancelled"} if "withdrawn" in seen else set()
     return may
 
 
@@ -52,6 +53,13 @@ def test_an_end_is_an_end(state: str, kinds: list[str], seconds: int) -> None:
 def test_readback_confirms_in_any_order(kinds: list[str]) -> None:
     assert fold("queued", kinds) == "confirmed"
     assert fold("unknown", kinds) == "confirmed"
+
+
+def test_an_answer_outlives_a_silence() -> None:
+    assert fold("queued", ["sent", "unknown", "acknowledged"]) == "acknowledged"
+    assert fold("queued", ["sent", "acknowledged", "sent", "unknown"]) == "acknowledged"
+    assert fold("queued", ["sent", "unknown"]) == "unknown"
+    assert fold("unknown", ["sent", "unknown", "sent"]) == "sent"
 
 
 def test_readback_of_what_never_left_confirms_nothing() -> None:

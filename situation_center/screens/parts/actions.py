@@ -124,10 +124,19 @@ async def _second_person(approve: list[int | None], cancel: list[int | None]) ->
     who, [(name, command_id)] = viewer(), ctx.triggered_id.items()
     step = commands.approve if name == "approve" else commands.cancel
     try:
-        await step(desk().db, who, uuid.UUID(command_id))
+        state = await step(desk().db, who, uuid.UUID(command_id))
     except (*REFUSALS, *FAILURES) as error:
         return refused(error, who.language)
-    return toast(say(who.language, f"done.{name}_command"))
+    return toast(say(who.language, "done.ask_cancel_command" if state == "queued" else f"done.{name}_command"))
+
+
+@callback(
+    Output("dialog", "data", allow_duplicate=True), Input({"roll_back": ALL}, "n_clicks"), prevent_initial_call=True
+)
+async def _roll_back(clicks: list[int | None]) -> Any:
+    if not any(clicks) or not ctx.triggered_id:
+        return no_update
+    return {"name": "roll_back", "command_id": ctx.triggered_id["roll_back"], "at": uuid.uuid4().hex}
 
 
 async def send(who: Actor, wanted: Mapping[str, Any], *, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,6 +215,9 @@ ASKED: dict[str, Step] = {
 
 async def _submit(who: Actor, dialog: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     name, db = dialog["name"], desk().db
+    if name == "roll_back":
+        await commands.roll_back(db, who, uuid.UUID(dialog["command_id"]), confirmed=True)
+        return toast(say(who.language, "done.roll_back_command"))
     incident_id = int(dialog["incident_id"])
     given = FIELDS[name](fields)
     # The person answered the dialog, not a row version: what changed in between is judged by the state.

@@ -26,7 +26,9 @@ COMMAND_MARKS = {
 WORK = ("acknowledge", "take", "assign", "dispatch", "start", "resolve", "verify", "close", "reopen", "false_alarm")
 KEY_OF = {"acknowledge": "A", "take": "T"}
 LOG_MAX = 30
-WAITING = ("requested", "approved", "queued")
+CANCELLABLE = ("requested", "approved", "queued")
+# What a device may have obeyed: there may be something to take back.
+DONE = ("acknowledged", "confirmed", "unknown", "unknown_final", "failed", "superseded")
 
 
 def named(row: Any, field: str, language: str) -> str:
@@ -171,22 +173,34 @@ def command_state(row: CommandRow, who: Actor, zone: ZoneInfo) -> html.Div:
     word_ = say(language, f"command_state.{row['state']}")
     state = html.Span(word_, className="strong", **attrs(data_command_state=row["state"]))
     mark = html.Span(COMMAND_MARKS.get(row["state"], "…"), className="state-mark", **attrs(aria_hidden="true"))
-    detail = f" · {row['detail']}" if row["detail"] else ""
-    parts = [mark, html.Span(title), state, html.Span(said + detail, className="muted")]
+    more = [said, *_waits_for(row, language, zone), *([row["detail"]] if row["detail"] else [])]
+    parts = [mark, html.Span(title), state, html.Span(" · ".join(more), className="muted")]
     buttons = _second_person(row, who)
     return html.Div([*parts, html.Div(buttons, className="sign")] if buttons else parts, className="command-state")
 
 
+def _waits_for(row: CommandRow, language: str, zone: ZoneInfo) -> list[str]:
+    """What a command waits for that no person can hasten."""
+    said = []
+    if row["cancel_asked"] and row["finished"] is None:
+        said.append(say(language, "card.cancel_asked"))
+    if row["next_uplink"] is not None:
+        said.append(say(language, "card.next_uplink", time=clock_time(row["next_uplink"], zone)))
+    return said
+
+
 def _second_person(row: CommandRow, who: Actor) -> list[html.Button]:
-    """A waiting dangerous command is approved by somebody else; what has not left can be cancelled."""
+    """A waiting dangerous command is approved by somebody else; what is not begun can be cancelled, the rest undone."""
     names = ["approve"] if row["state"] == "requested" and row["requested_by"] != who.name else []
-    names += ["cancel"] if row["state"] in WAITING else []
+    names += ["cancel"] if row["state"] in CANCELLABLE and not row["cancel_asked"] else []
+    if row["before"] is not None and row["state"] in DONE and access.allowed(who, "command.request"):
+        names.append("roll_back")
     return [
         html.Button(
             say(who.language, f"card.{name}_command"), id={name: row["command_id"]}, n_clicks=0, className="small"
         )
         for name in names
-        if access.allowed(who, f"command.{name}")
+        if name == "roll_back" or access.allowed(who, f"command.{name}")
     ]
 
 

@@ -12,7 +12,7 @@ from situation_center import views
 from situation_center.desk import desk, viewer
 from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
 from situation_center.views.rows import ArgumentRow, PossibleCommand
-from situation_center.wording import say, texts, unit, word
+from situation_center.wording import number, say, texts, unit, word
 
 KEYS = ("J", "K", "A", "T", "C", "/", "Esc", "?")
 
@@ -105,11 +105,21 @@ async def _command(who: Actor, dialog: Mapping[str, Any]) -> html.Div:
     head: list[Any] = [html.P([html.B(command[text]), f" · {place}"])]  # type: ignore[literal-required]
     if command["dangerous"]:
         head.append(html.P(say(language, "card.dangerous"), className="confirm"))
-    fields = [_argument(argument, language) for argument in command["args"]]
+    fields = [argument_field(argument, language) for argument in command["args"]]
     return html.Div([*head, *fields, _footer(language, say(language, "card.send_command"))], className="dialog-form")
 
 
-def _argument(argument: ArgumentRow, language: str) -> Any:
+async def _roll_back(who: Actor, dialog: Mapping[str, Any]) -> html.Div:
+    language = who.language
+    row = await views.command_row(desk().db, who, dialog["command_id"])
+    title, place = (row[f"{field}_{language}"] for field in ("title", "object"))  # type: ignore[literal-required]
+    text = say(language, "card.roll_back_text", value=number(language, row["before"]))
+    head = [html.P([html.B(title), f" · {place}"]), html.P(text, className="confirm")]
+    return html.Div([*head, _footer(language, say(language, "card.roll_back"))], className="dialog-form")
+
+
+def argument_field(argument: ArgumentRow, language: str) -> Any:
+    """The field of one argument, within its limits."""
     title = argument["title_ru" if language == "ru" else "title_en"] or word(language, "argument", argument["name"])
     limits = {k: argument[k] for k in ("min", "max") if argument[k] is not None}
     label = f"{title}, {unit(language, argument['unit'])}" if argument["unit"] else title
@@ -137,6 +147,7 @@ FORMS = {
     "assign": _assign,
     "dispatch": _dispatch,
     "command": _command,
+    "roll_back": _roll_back,
     "keys": _keys,
 }
 

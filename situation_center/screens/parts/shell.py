@@ -69,6 +69,8 @@ def pages(who: Actor) -> list[tuple[str, str]]:
         if access.allowed(who, "screen.open", {"service": service.name}):
             title = service.title_ru if language == "ru" else service.title_en
             found.append((f"/service/{service.name}", title))
+    if access.allowed(who, "command.read"):
+        found.append(("/commands", say(language, "orders.title")))
     if access.allowed(who, "registry.read"):
         found.append(("/registry", say(language, "registry.title")))
     if access.allowed(who, "pipeline.read"):

@@ -1,0 +1,159 @@
+"""One command on its way: what is known of it -> encode -> receipt `intent` -> hand over -> receipt `sent`.
+
+Each step leaves its proof before the next, so that after a crash nothing is claimed that may not be true."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from citynet.catalog import Profile
+from citynet.clock import Clock
+from citynet.errors import BadInput, Unavailable
+from citynet.model import Command, Receipt, ReceiptKind
+from citynet.part import Part
+from gateway.airtime import Budget, airtime_s, duty_cycles
+from gateway.answers import SQL
+from gateway.arguments import specification
+from gateway.devices import codecs
+from gateway.directory import Directory
+from gateway.quarantine import clean
+from gateway.wire import Downlink, Order, protocols
+
+log = structlog.get_logger()
+RETRY_S = 0.5
+QOS1 = {"Nmqtt-Pub": "1"}
+# Where the broker keeps what MQTT sessions at QoS 1 have yet to receive.
+MQTT_PREFIX = "$MQTT.msgs."
+# What people no longer want goes nowhere; a command that is unknown may have gone already.
+UNWANTED = frozenset({"cancelled", "superseded", "expired", "failed", "rejected", "unknown_final"})
+
+
+def wall(deadline: datetime, clock: Clock) -> datetime:
+    """The wall moment of a city moment, for systems that do not know the city clock."""
+    return clock.wall_origin + timedelta(seconds=clock.wall_s(deadline - clock.origin))
+
+
+def sender(command: Command, profile: Profile | None) -> str:
+    """Who speaks to the device: its nearest gateway where that is known, else, by radio, all of its application."""
+    told = command.attributes
+    gateways = told.get("gateways")
+    if isinstance(gateways, list) and gateways:
+        return str(gateways[0])
+    by_radio = told.get("application_id") if profile and profile.radio_class else None
+    return str(told.get("gateway") or by_radio or "")
+
+
+@dataclass
+class Sender:
+    """Takes commands forward by one step of certainty at a time."""
+
+    part: Part
+    directory: Directory
+    budget: Budget
+
+    async def take(self, command: Command) -> datetime | None:
+        """Bring a command from the stream as far as it goes; a city moment when it must wait for the radio."""
+        known = await self._known(command.command_id)
+        if known == {"intent"}:
+            await self._after_crash(command)
+        elif not known:
+            if await self._unwanted(command.command_id):
+                await self.tell(command, "withdrawn", "taken back before it was sent")
+            elif self.part.clock.now() > command.deadline:
+                await self.tell(command, "expired", "the deadline passed before sending")
+            else:
+                return await self.send(command)
+        return None
+
+    async def _known(self, command_id: UUID) -> set[str]:
+        """Receipts so far. The stream first: what ingest takes from it meanwhile is in the table by then."""
+        last = await self.part.bus.last("RECEIPTS", f"receipts.{command_id}")
+        rows = await self.part.db.rows(SQL["receipts"], [[command_id]])
+        known = {str(row["kind"]) for row in rows}
+        if last:
+            known.add(msgspec.json.decode(last, type=Receipt).kind)
+        return known
+
+    async def _unwanted(self, command_id: UUID) -> bool:
+        row = await self.part.db.row(SQL["standing"], [command_id])
+        return row is not None and (row["state"] in UNWANTED or bool(row["cancel_asked"]))
+
+    async def _after_crash(self, command: Command) -> None:
+        """Begun, and no proof that it went: it may have. Only a device that knows its command ids gets it again."""
+        profile = self.directory.profile(command.profile)
+        in_time = self.part.clock.now() <= command.deadline
+        if profile and profile.dedup_commands and in_time and not await self._unwanted(command.command_id):
+            await self.send(command, again=True)
+        else:
+            await self.tell(command, "unknown", "the gateway stopped while sending")
+
+    async def send(self, command: Command, *, again: bool = False, attempt: int = 1) -> datetime | None:
+        """Encode, announce, hand over; a city moment when the radio is not free yet."""
+        profile = self.directory.profile(command.profile)
+        try:
+            downlink = self._encode(command, profile)
+        except BadInput as error:
+            await self.tell(command, "failed", str(error))
+            return None
+        now, radio = self.part.clock.now(), sender(command, profile)
+        if radio and not again and (due := self.budget.due(radio, now)) > now:
+            self.part.counters["downlinks_waited"] += 1
+            return due
+        if not again:
+            await self.tell(command, "intent")
+        self._spend(radio, profile, downlink)
+        await self._hand_over_and_tell(command, downlink, attempt=attempt)
+        return None
+
+    def _spend(self, radio: str, profile: Profile | None, downlink: Downlink) -> None:
+        if not radio:
+            return
+        on_air, duty = 0.0, 1.0
+        if profile and profile.radio_class:
+            on_air = airtime_s(downlink.radio_bytes, profile.downlink_sf)
+            duty = duty_cycles().get(profile.region, 1.0)
+        self.budget.spend(radio, self.part.clock.now(), on_air_s=on_air, duty=duty)
+
+    async def _hand_over_and_tell(self, command: Command, downlink: Downlink, *, attempt: int) -> None:
+        moment = await self._hand_over(command, downlink, attempt=attempt)
+        if moment is not None:
+            await self.tell(command, "sent", f"attempt {attempt}" if attempt > 1 else "", at=moment)
+        elif not self.part.stopping.is_set():
+            await self.tell(command, "unknown", "the broker did not confirm before the deadline")
+
+    async def _hand_over(self, command: Command, downlink: Downlink, *, attempt: int) -> datetime | None:
+        """Give the message to the broker, again until the deadline: the message id makes that harmless.
+
+        Gives the moment before the broker had it: what telemetry showed earlier is not its effect.
+        """
+        subject, msg_id = MQTT_PREFIX + downlink.subject, f"down-{command.command_id}-{attempt}"
+        while not self.part.stopping.is_set() and (moment := self.part.clock.now()) <= command.deadline:
+            try:
+                await self.part.bus.publish(subject, downlink.payload, msg_id=msg_id, headers=QOS1)
+                return moment
+            except Unavailable:
+                self.part.counters["downlink_retries"] += 1
+                await asyncio.sleep(RETRY_S)
+        return None
+
+    def _encode(self, command: Command, profile: Profile | None) -> Downlink:
+        speaks = protocols().get(command.protocol)
+        if speaks is None:
+            raise BadInput("unknown_protocol", command.protocol)
+        spec = specification(command, profile)
+        deadline = wall(command.deadline, self.part.clock).astimezone(UTC)
+        return speaks.encode_down(Order(command, spec, codecs().get(command.profile), deadline))
+
+    async def tell(self, command: Command, kind: ReceiptKind, detail: str = "", *, at: datetime | None = None) -> None:
+        """Publish a receipt; the same one again is stored once."""
+        moment = at or self.part.clock.now()
+        receipt = Receipt(command_id=command.command_id, kind=kind, time=moment, detail=clean(detail))
+        body = msgspec.json.encode(receipt)
+        msg_id = f"{command.command_id}-{kind}-{detail}"
+        await self.part.bus.publish(f"receipts.{command.command_id}", body, msg_id=msg_id)
+        self.part.counters[f"commands_{kind}"] += 1
+        log.info("command", id=str(command.command_id), device=command.external_id, kind=kind, detail=detail)

@@ -1,0 +1,85 @@
+"""The page of device health: a table for each way in which a device may fail, the worst first."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dash import Input, Output, callback, html, no_update
+
+from citynet.access import Actor
+from situation_center import views
+from situation_center.desk import desk, viewer
+from situation_center.screens import register
+from situation_center.screens.parts.browser import attrs
+from situation_center.screens.parts.card import named
+from situation_center.screens.parts.failures import FAILURES, REFUSALS
+from situation_center.screens.parts.marks import empty, object_link, panel
+from situation_center.views.health import BatteryRow, ClockRow, Health, SilentRow
+from situation_center.wording import count, date_time, integer, number, say, word
+
+
+@register("health", path="/health", action="registry.read")
+async def health(who: Actor, _: Mapping[str, str]) -> html.Div:
+    """Silent devices, batteries, clocks."""
+    language = who.language
+    body = html.Div(
+        _tables(await views.health(desk().db, who), language), id="health-tables", className="health-tables"
+    )
+    head = html.Div(html.H1(say(language, "health.title")), className="page-head")
+    return html.Div([head, body], className="page health", **attrs(data_follows="conditions", data_pause="60000"))
+
+
+def _tables(found: Health, language: str) -> list[html.Section]:
+    tables = {
+        "silent": (("object", "since", "heard", "behind"), [_silent(row, language) for row in found["silent"]]),
+        "batteries": (("object", "percent", "days"), [_battery(row, language) for row in found["batteries"]]),
+        "clocks": (("object", "clock", "reported"), [_clock(row, language) for row in found["clocks"]]),
+    }
+    return [
+        panel(f"{say(language, f'health.{kind}')} · {integer(language, len(lines))}", _table(columns, lines, language))
+        for kind, (columns, lines) in tables.items()
+    ]
+
+
+def _table(columns: Sequence[str], lines: list[html.Tr], language: str) -> Any:
+    if not lines:
+        return empty(say(language, "health.nothing"))
+    head = html.Tr([html.Th(say(language, f"health.{c}"), scope="col") for c in columns])
+    return html.Div(html.Table([html.Thead(head), html.Tbody(lines)], className="plain"), className="scroll")
+
+
+def _place(row: Any, language: str) -> html.Td:
+    kind = html.Small(word(language, "class", row["class_"]), className="muted")
+    return html.Td([object_link(row["object_id"], named(row, "object", language)), html.Br(), kind])
+
+
+def _silent(row: SilentRow, language: str) -> html.Tr:
+    zone = desk().zone
+    behind = count(language, "object", row["behind"]) if row["behind"] else "—"
+    times = [html.Td(date_time(language, row["since"], zone)), html.Td(date_time(language, row["heard"], zone))]
+    return html.Tr([_place(row, language), *times, html.Td(behind)])
+
+
+def _battery(row: BatteryRow, language: str) -> html.Tr:
+    days = "—" if row["days"] is None else number(language, row["days"], 0)
+    return html.Tr(
+        [
+            _place(row, language),
+            html.Td(number(language, row["percent"]), className="num"),
+            html.Td(days, className="num"),
+        ]
+    )
+
+
+def _clock(row: ClockRow, language: str) -> html.Tr:
+    way = "behind_by" if row["behind_s"] >= 0 else "ahead_by"
+    said = say(language, f"health.{way}", seconds=number(language, abs(row["behind_s"]), 0))
+    return html.Tr([_place(row, language), html.Td(said), html.Td(date_time(language, row["time"], desk().zone))])
+
+
+@callback(Output("health-tables", "children"), Input("page-refresh", "data"), prevent_initial_call=True)
+async def _refresh(_: int | None) -> Any:
+    who = viewer()
+    try:
+        return _tables(await views.health(desk().db, who), who.language)
+    except (*REFUSALS, *FAILURES):
+        return no_update
