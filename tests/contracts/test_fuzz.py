@@ -12,10 +12,11 @@ from itertools import islice
 import pytest
 
 from citynet.bus import Frame
+from citynet.catalog import Profile
 from citynet.errors import BadInput
 from gateway import checks
 from gateway.decoding import Decoder, Draft
-from gateway.devices import codecs
+from gateway.devices import Example, codecs, languages
 from gateway.quarantine import REASONS
 from gateway.wire import protocols
 from tests.contracts.test_protocols import CLOCK, EXAMPLES, LIMITS, NEIGHBOUR, SENML, TOKENS
@@ -125,3 +126,27 @@ def test_a_device_family_gives_numbers_or_refuses(name: str) -> None:
                 assert all(math.isfinite(value) for value in result.values()), f"seed {SEED}: {data.hex()} {result}"
     assert read, "no frame was read: the examples are wrong"
     assert time.monotonic() - began < BATCH_S + FRAMES / 1_000, f"seed {SEED}: it hangs"
+
+
+@pytest.mark.parametrize("name", sorted(languages()))
+def test_a_language_of_meters_gives_numbers_or_refuses(name: str) -> None:
+    print(f"seed {SEED}, {FRAMES} frames of {name}")
+    found, read = languages()[name].examples, 0
+    readers = [languages()[name].codec(one.attributes, profile_of(one)).decode for one in found]
+    fuzz = Fuzz(f"{SEED}-{name}", [one.data for one in found])
+    began = time.monotonic()
+    for data in fuzz.frames(FRAMES):
+        which = fuzz.chance.randrange(len(found))
+        result = refused(readers[which], data, found[which].f_port)
+        if isinstance(result, BadInput):
+            assert result.reason in REASONS, f"seed {SEED}: {result.reason}"
+            continue
+        read += 1
+        assert isinstance(result, dict)
+        assert not any(math.isinf(value) for value in result.values()), f"seed {SEED}: {data.hex()} {result}"
+    assert read, "no telegram was read: the examples are wrong"
+    assert time.monotonic() - began < BATCH_S + FRAMES / 1_000, f"seed {SEED}: it hangs"
+
+
+def profile_of(example: Example) -> Profile | None:
+    return Profile.model_validate(example.profile) if example.profile else None
