@@ -41,6 +41,8 @@ NEEDS_FRESH = re.compile(
     r"\s*\.\s*prototype\s*(?:\.\s*\w+|\[[^\]]*\])\s*=(?!=)"
     r"|\b(?:globalThis|setPrototypeOf|__proto__|eval|importScripts)\b|\bnew\s+Function\b"
 )
+# A function that finds the script's own variables on the global object: `this.name` in a plain call.
+OWN_THIS, DECLARED = re.compile(r"\bthis\s*\.\s*(\w+)"), re.compile(r"\b(?:function|var)\s+(\w+)")
 EXPORTS = re.compile(
     r"^[ \t]*(?:import\s[^;\n]*from\s*['\"][^'\"]*['\"];?|export\s*\{[^}]*\};?|export\s+(?:default\s+)?(?=\w))",
     re.MULTILINE,
@@ -71,6 +73,13 @@ def _fresh(source: str, limits: Limits) -> Any:
     return boot(context.eval(f"(function(){{return {{{FOUND}}};}})"), False)
 
 
+def needs_fresh(source: str) -> bool:
+    """Whether a script could behave otherwise in the frozen context without an error that tells."""
+    if NEEDS_FRESH.search(source):
+        return True
+    return not set(OWN_THIS.findall(source)).isdisjoint(DECLARED.findall(source))
+
+
 def _failure(error: Exception) -> Result:
     text = str(error).strip()
     said = text.splitlines()[0] if text else type(error).__name__
@@ -94,7 +103,7 @@ class Script:
         """Compile. Sources written as modules lose their imports and exports."""
         for source in (self.source, EXPORTS.sub("", self.source)):
             self.source = source
-            self.fresh_only = bool(NEEDS_FRESH.search(source))
+            self.fresh_only = needs_fresh(source)
             try:
                 self.failed = None
                 self.call = (_fresh if self.fresh_only else _frozen)(source, self.limits)

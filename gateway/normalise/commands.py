@@ -16,13 +16,6 @@ from gateway.normalise.maps import as_toml, profile_map
 LINE_BYTES_MAX = 1_000_000
 DEPTH_MAX = 32
 
-app = typer.Typer(help="Codecs: from what a device sends to quantities.", no_args_is_help=True)
-
-
-@app.callback()
-def codec() -> None:
-    """Codecs: from what a device sends to quantities."""
-
 
 def _lines(file: str) -> Iterator[bytes]:
     if file == "-":
@@ -65,7 +58,6 @@ def _write_map(outputs: Iterable[Any]) -> None:
         typer.echo(f"# {path}: the outputs disagree or the gateway cannot reach it, decide yourself")
 
 
-@app.command(name="normalise")
 def normalise_command(
     file: Annotated[str, typer.Argument(help="A file with one decoded output (JSON) a line; - reads from a pipe.")],
     as_json: Annotated[
