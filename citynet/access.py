@@ -39,6 +39,7 @@ POLICY: dict[str, frozenset[str]] = {
             "account.write",
             "registry.write",
             "device.install",
+            "codec.write",
             "credential.write",
             "webhook.write",
             "audit.read",

@@ -2,7 +2,7 @@
 
 import math
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache, lru_cache
 from pathlib import Path
@@ -107,6 +107,9 @@ class CommandSpec(Strict):
     ttl_s: int = 120
     arg: list[Argument] = []
     expect: Expectation | None = None
+    # What a script's encodeDownlink gets as data; "$name" stands for an argument, None for {command: name, arguments}.
+    downlink: dict[str, Any] | None = None
+    f_port: int | None = Field(None, ge=1, le=223)
 
 
 REGISTER_BYTES = {"int32": 4, "uint32": 4, "float32": 4, "bcd32": 4, "int64": 8, "uint64": 8, "float64": 8}
@@ -227,6 +230,8 @@ class Catalog:
 
     quantities: dict[str, Quantity]
     services: dict[str, Service]
+    # Scripts by the name of their profile: codecs/<profile>.js.
+    codecs: dict[str, str] = field(default_factory=dict)
 
     @property
     def profiles(self) -> dict[str, Profile]:
@@ -280,7 +285,12 @@ def read(root: Path) -> Catalog:
         raise ConfigError(f"{error.title}: {where}: {first['msg']}") from error
     for service in services:
         _check(quantities, service)
-    return Catalog(quantities, {s.name: s for s in sorted(services, key=lambda s: s.order)})
+    scripts = {path.stem: path.read_text(encoding="utf-8") for path in sorted((root / "codecs").glob("*.js"))}
+    found = Catalog(quantities, {s.name: s for s in sorted(services, key=lambda s: s.order)}, scripts)
+    for name in scripts:
+        if name not in found.profiles:
+            raise ConfigError(f"codecs/{name}.js: no profile is called {name}")
+    return found
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import IntFlag
 from typing import Any, Literal
 
@@ -238,6 +238,33 @@ class ProposalRequest(msgspec.Struct, frozen=True):
     source: str
     objects: list[Proposal]
     profiles: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+
+
+class CodecTry(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of rpc.codec.try: run a script once. payload for decoding, data for encoding; nothing is stored."""
+
+    source: str
+    entry: Literal["decodeUplink", "encodeDownlink", "decodeDownlink", "normalizeUplink", "uplink"] = "uplink"
+    payload: bytes = b""
+    f_port: int = 1
+    data: dict[str, Any] = msgspec.field(default_factory=dict)
+    time: datetime = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class CodecTried(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer to rpc.codec.try. kind says why there is no output: load, threw, time, memory, large or killed.
+
+    values: numbers by dotted key, as a profile maps them; refused: key -> reason; output: JSON of all it returned.
+    """
+
+    ok: bool
+    kind: str = ""
+    error: str = ""
+    values: dict[str, float] = msgspec.field(default_factory=dict)
+    refused: dict[str, str] = msgspec.field(default_factory=dict)
+    warnings: list[str] = msgspec.field(default_factory=list)
+    errors: list[str] = msgspec.field(default_factory=list)
+    output: str = ""
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -56,6 +56,14 @@ class CityObject:
         return self.name_ru if language == "ru" else self.name_en
 
 
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A payload codec in JavaScript: the newest version that a profile has."""
+
+    version: int
+    source: str
+
+
 @dataclass(frozen=True)
 class Registry:
     """One consistent snapshot of the reference data."""
@@ -67,6 +75,7 @@ class Registry:
     objects: dict[int, CityObject] = field(default_factory=dict)
     profiles: dict[str, tuple[int, Profile]] = field(default_factory=dict)
     rules: dict[str, tuple[int, Rule]] = field(default_factory=dict)
+    codecs: dict[str, Script] = field(default_factory=dict)
 
 
 def _device(row: Row) -> Device:
@@ -101,6 +110,7 @@ async def load(db: Database) -> Registry:
         objects={row["object_id"]: _object(row) for row in rows["objects"]},
         profiles={row["name"]: (row["version"], Profile.model_validate(row["body"])) for row in rows["profiles"]},
         rules={row["rule_id"]: (row["version"], Rule.model_validate(row["body"])) for row in rows["rules"]},
+        codecs={row["profile"]: Script(row["version"], row["source"]) for row in rows["codecs"]},
     )
 
 

@@ -17,7 +17,13 @@ SELECT DISTINCT ON (name) name, version, body FROM profile ORDER BY name, versio
 -- rules: the newest version of each active rule.
 SELECT DISTINCT ON (rule_id) rule_id, version, body FROM rule WHERE active ORDER BY rule_id, version DESC
 
+-- codecs: the newest script of each profile that has one.
+SELECT profile, version, source FROM (
+  SELECT DISTINCT ON (profile) profile, version, source FROM codec ORDER BY profile, version DESC) AS newest
+WHERE source <> ''
+
 -- revision: changes whenever anything above does.
 SELECT coalesce((SELECT max(recorded_from) FROM object_version), 'epoch') AS objects,
        (SELECT count(*) FROM series) AS series, (SELECT count(*) FROM profile) AS profiles,
+       (SELECT count(*) FROM codec) AS codecs,
        (SELECT count(*)::text || '/' || count(*) FILTER (WHERE active) FROM rule) AS rules

@@ -7,6 +7,7 @@ from typing import Any
 
 from citynet.bus import GATEWAY_COMMANDS, GATEWAY_HISTORY, GATEWAY_QOS0, GATEWAY_UPLINKS, Puller
 from citynet.part import Part, together
+from gateway.codec_try import Trier
 from gateway.directory import open_directory
 from gateway.downlink import DownlinkLane
 from gateway.qos0 import Qos0Lane
@@ -48,7 +49,11 @@ async def run(part: Part) -> None:
     work.append(DownlinkLane(part, directory).run(await part.bus.puller(GATEWAY_COMMANDS)))
     work.append(measure(part, pullers))
     work.append(Redecoder(part, directory, turn).run())
-    await together(work)
+    work.append(Trier(part, directory.pool).run())
+    try:
+        await together(work)
+    finally:
+        await directory.pool.aclose()
 
 
 async def measure(part: Part, pullers: dict[str, list[Puller]]) -> None:

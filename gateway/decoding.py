@@ -1,8 +1,10 @@
 """Frames -> columns of raw values, answers and quarantine notices. Pure but for counters; called by uplink.py."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import structlog
 
@@ -10,14 +12,17 @@ from citynet.bus import Frame
 from citynet.errors import BadInput
 from citynet.model import Quarantined
 from citynet.settings import Settings
-from gateway import lenient, texts
+from gateway import lenient, scripted, texts
 from gateway.directory import Directory, Route
 from gateway.quarantine import notice
 from gateway.repeats import Repeats
+from gateway.scripted import Heard
 from gateway.targets import NO_SERIES
 from gateway.wire import Answer, Bad, Parsed, Radio, ReadPlain, Sample, SpeaksPlainly, device_id, protocols
 
 log = structlog.get_logger()
+T = TypeVar("T")
+NOTHING_HEARD: Mapping[int, Heard] = {}
 KEYS_NAMED = 20
 # A time near it stands for a moment so many us after the arrival; no other time lies below RELATIVE_BELOW.
 TIME_OF_ARRIVAL = -(2**62)
@@ -44,6 +49,8 @@ class Draft:
     counters: Counter[str] = field(default_factory=Counter)
     # Read only to be remembered: nothing of it goes on.
     rehearsal: bool = False
+    # What scripts made of radio frames, by position.
+    heard: Mapping[int, Heard] = field(default_factory=dict)
 
 
 class At(NamedTuple):
@@ -64,9 +71,23 @@ class Decoder:
     limits: Settings
     repeats: Repeats = field(default_factory=Repeats)
 
-    def decode(self, frames: list[Frame]) -> Draft:
+    async def hear(self, frames: list[Frame]) -> dict[int, Heard]:
+        """What scripts make of radio frames whose profile has one; their devices must have been met, then and later."""
+        if not self.directory.known.scripts:
+            return {}
+        calls: dict[int, tuple[Route, Parsed]] = {}
+        for position, frame in enumerate(frames):
+            tokens = frame.subject.split(".")
+            route = self.directory.route(device_id(tokens[2]))
+            if route is not None and route.script is not None:
+                parsed = self._guarded(frame, partial(self._parse, frame, route, tokens))
+                if isinstance(parsed, Parsed):
+                    calls[position] = route, parsed
+        return await scripted.hear(frames, calls, self.directory.pool)
+
+    def decode(self, frames: list[Frame], heard: Mapping[int, Heard] = NOTHING_HEARD) -> Draft:
         """Read every frame; one that cannot be read never harms another."""
-        return self._read(Draft(frames))
+        return self._read(Draft(frames, heard=heard))
 
     def remember(self, frames: list[Frame]) -> None:
         """Look at frames that were decoded before a restart, so that their copies are known."""
@@ -78,16 +99,21 @@ class Decoder:
             plain = known.get(frame.subject)
             if plain and self._plain(draft, position, plain):
                 continue
-            tokens = frame.subject.split(".")
-            try:
-                self._frame(draft, position, tokens)
-            except BadInput as error:
-                self._refuse(draft, frame, error)
-            except Exception as error:  # a device family may fail in any way: this frame only
-                log.exception("codec failed", subject=frame.subject)
-                self._refuse(draft, frame, BadInput("codec_error", f"{type(error).__name__}: {error}"))
+            refused = self._guarded(frame, partial(self._frame, draft, position, frame.subject.split(".")))
+            if refused is not None:
+                self._refuse(draft, frame, refused)
         draft.counters["uplinks"] += len(frames)
         return draft
+
+    def _guarded(self, frame: Frame, work: Callable[[], T]) -> T | BadInput:
+        """The result of work, or why there is none."""
+        try:
+            return work()
+        except BadInput as error:
+            return error
+        except Exception as error:  # a device family may fail in any way: this frame only
+            log.exception("codec failed", subject=frame.subject)
+            return BadInput("codec_error", f"{type(error).__name__}: {error}")
 
     def _plain(self, draft: Draft, position: int, plain: tuple[Route, ReadPlain]) -> bool:
         """Read a frame of the commonest form in few steps; False when it must be read with care."""
@@ -117,11 +143,15 @@ class Decoder:
         )
 
     def _frame(self, draft: Draft, position: int, tokens: list[str]) -> None:
-        frame = draft.frames[position]
-        identifier, protocol = device_id(tokens[2]), tokens[3]
+        frame, identifier, heard = draft.frames[position], device_id(tokens[2]), draft.heard.get(position)
         route = self.directory.route(identifier)
         if route is None:
             raise BadInput("unknown_device", identifier)
+        parsed = heard.parsed if heard else self._parse(frame, route, tokens)
+        self._take(At(draft, position, frame, route), parsed)
+
+    def _parse(self, frame: Frame, route: Route, tokens: list[str]) -> Parsed:
+        protocol = tokens[3]
         if len(frame.data) > self.limits.payload_bytes:
             raise BadInput("too_large", f"{len(frame.data)} bytes")
         speaks = protocols().get(protocol)
@@ -130,9 +160,9 @@ class Decoder:
         # History may be handed in by anybody's back office, live frames only by the device's own road.
         if route.device.protocol != protocol and (tokens[0] != "hist" or frame.replay_of):
             raise BadInput("wrong_protocol", f"{protocol} instead of {route.device.protocol}")
-        if isinstance(speaks, SpeaksPlainly) and (read := speaks.plain(tokens)):
+        if isinstance(speaks, SpeaksPlainly) and route.script is None and (read := speaks.plain(tokens)):
             self.directory.plain[frame.subject] = route, read
-        self._take(At(draft, position, frame, route), speaks.parse(tokens, frame.data, self.limits))
+        return speaks.parse(tokens, frame.data, self.limits)
 
     def _take(self, at: At, parsed: Parsed) -> None:
         draft, identifier = at.draft, at.route.device.external_id
@@ -148,8 +178,7 @@ class Decoder:
             return
         if draft.rehearsal:
             return
-        if parsed.radio is not None:
-            parsed.samples.append(_radio(at.route, parsed.radio, parsed.bad))
+        self._radio(at, parsed)
         empty = not (parsed.counted or parsed.answers or parsed.bad or any(one.values for one in parsed.samples))
         told = texts.read(at.route, parsed) if parsed.bad else []
         for sample in parsed.samples:
@@ -159,6 +188,17 @@ class Decoder:
         if parsed.bad:
             self._bad(at, parsed.bad)
         draft.answers += [(at.frame, at.route.device.device_id, answer) for answer in parsed.answers]
+
+    def _radio(self, at: At, parsed: Parsed) -> None:
+        """Samples of radio bytes: by the script of the profile where it was heard, else by the family in Python."""
+        heard = at.draft.heard.get(at.position)
+        if heard is not None:
+            spoken = scripted.spoken(heard, self.limits)
+            parsed.samples[: parsed.replaced] = spoken.samples
+            parsed.bad = spoken.bad
+            at.draft.counters["codec_warnings"] += spoken.warnings
+        elif parsed.radio is not None:
+            parsed.samples.append(_radio(at.route, parsed.radio, parsed.bad))
 
     def _sample(self, at: At, sample: Sample, told: list[texts.Row]) -> None:
         """Rows of a sample; told are further ones of its texts."""

@@ -17,6 +17,8 @@ from citynet.db import Row, named_sql
 from citynet.part import Part
 from citynet.registry import Device
 from gateway import own_devices
+from gateway.codecs import Codec as Script
+from gateway.codecs.pool import Pool, limits_of
 from gateway.devices import Codec, codecs, languages
 from gateway.targets import Codes, Layout, Place, Targets
 from gateway.wire import ReadPlain, protocols
@@ -36,6 +38,7 @@ class Route:
     codec: Codec | None
     base: int
     layout: Layout
+    script: Script | None = None  # the codec in JavaScript that the profile was given, used instead of codec
 
     @property
     def targets(self) -> dict[str, int]:
@@ -63,6 +66,7 @@ class Known:
     """All that was met; a change of a profile begins a new one."""
 
     profiles: dict[str, tuple[int, Profile]]
+    scripts: dict[str, Script] = field(default_factory=dict)
     targets: Targets = field(default_factory=Targets)
     routes: dict[str, Route] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)  # of devices, by id
@@ -82,11 +86,20 @@ class Known:
 class Directory:
     """Devices by identifier. meet() first, then route() without waiting."""
 
-    def __init__(self, part: Part, profiles: dict[str, tuple[int, Profile]], cursor: Cursor | None = None) -> None:
+    def __init__(
+        self,
+        part: Part,
+        profiles: dict[str, tuple[int, Profile]],
+        cursor: Cursor | None = None,
+        *,
+        scripts: dict[str, Script] | None = None,
+        pool: Pool | None = None,
+    ) -> None:
         self._part, self._wake = part, asyncio.Event()
+        self.pool = pool or Pool()
         self._home = part.settings.home if part else None
         protocols(), codecs(), languages(), catalog.catalog()  # read now, not while the first frame waits
-        self.known, self._cursor = Known(profiles), cursor or Cursor()
+        self.known, self._cursor = Known(profiles, scripts or {}), cursor or Cursor()
         self._checked = self._freed = time.monotonic()
 
     @property
@@ -102,6 +115,10 @@ class Directory:
     def route(self, external_id: str) -> Route | None:
         """The route of a device that was met, None when nobody knows it."""
         return self.known.routes.get(external_id)
+
+    def script(self, profile: str) -> Script | None:
+        """The codec in JavaScript of a profile."""
+        return self.known.scripts.get(profile)
 
     def profile(self, name: str) -> Profile | None:
         """The newest version of a profile."""
@@ -153,7 +170,8 @@ class Directory:
         layout = known.layouts.get(key)
         if layout is None:
             layout = known.layouts[key] = known.targets.layout(self.profile(device.profile), key[1])
-        route = Route(device, self._codec(device), known.targets.add(layout, series), layout)
+        base, script = known.targets.add(layout, series), self.script(device.profile)
+        route = Route(device, self._codec(device), base, layout, script)
         known.routes[device.external_id] = route
         known.names[device.device_id] = device.external_id
         if len(layout.places) < len(layout.offsets) + len(layout.codes):
@@ -173,7 +191,7 @@ class Directory:
         began = time.monotonic()
         now = await read_cursor(self._part)
         if now.profiles != self._cursor.profiles:
-            self.known = Known(await read_profiles(self._part))
+            self.known = Known(*await read_profiles(self._part))
             self._part.counters["registry_changes"] += 1
         else:
             await self._forget_changed(now)
@@ -218,14 +236,19 @@ async def read_cursor(part: Part) -> Cursor:
     return Cursor(**row)
 
 
-async def read_profiles(part: Part) -> dict[str, tuple[int, Profile]]:
-    """The newest version of each profile."""
+async def read_profiles(part: Part) -> tuple[dict[str, tuple[int, Profile]], dict[str, Script]]:
+    """The newest version of each profile, and of its script."""
     rows = await part.db.rows(SQL["profiles"])
-    return {row["name"]: (row["version"], Profile.model_validate(row["body"])) for row in rows}
+    profiles = {row["name"]: (row["version"], Profile.model_validate(row["body"])) for row in rows}
+    scripts = await part.db.rows(SQL["scripts"])
+    return profiles, {row["profile"]: Script(row["source"], row["version"]) for row in scripts}
 
 
 async def open_directory(part: Part) -> Directory:
-    """A directory of the registry as it is now."""
-    own_devices.load(part.settings)
+    """A directory of the registry as it is now. Its pool is to be closed."""
+    settings = part.settings
+    own_devices.load(settings)
+    pool = Pool(limits_of(settings), workers=settings.codec_workers, counters=part.counters)
     cursor = await read_cursor(part)
-    return Directory(part, await read_profiles(part), cursor)
+    profiles, scripts = await read_profiles(part)
+    return Directory(part, profiles, cursor, scripts=scripts, pool=pool)

@@ -15,10 +15,10 @@ from citynet.clock import Clock
 from citynet.errors import BadInput, Unavailable
 from citynet.model import Command, Receipt, ReceiptKind
 from citynet.part import Part
+from gateway import downlink_scripts
 from gateway.airtime import Budget, airtime_s, duty_cycles
 from gateway.answers import SQL
 from gateway.arguments import specification
-from gateway.devices import codecs
 from gateway.directory import Directory
 from gateway.quarantine import clean
 from gateway.wire import Downlink, Order, protocols
@@ -95,7 +95,7 @@ class Sender:
         """Encode, announce, hand over; a city moment when the radio is not free yet."""
         profile = self.directory.profile(command.profile)
         try:
-            downlink = self._encode(command, profile)
+            downlink = await self._encode(command, profile)
         except BadInput as error:
             await self.tell(command, "failed", str(error))
             return None
@@ -140,13 +140,14 @@ class Sender:
                 await asyncio.sleep(RETRY_S)
         return None
 
-    def _encode(self, command: Command, profile: Profile | None) -> Downlink:
+    async def _encode(self, command: Command, profile: Profile | None) -> Downlink:
         speaks = protocols().get(command.protocol)
         if speaks is None:
             raise BadInput("unknown_protocol", command.protocol)
         spec = specification(command, profile)
         deadline = wall(command.deadline, self.part.clock).astimezone(UTC)
-        return speaks.encode_down(Order(command, spec, codecs().get(command.profile), deadline))
+        codec = await downlink_scripts.codec_for(self.directory, spec, command)
+        return speaks.encode_down(Order(command, spec, codec, deadline))
 
     async def tell(self, command: Command, kind: ReceiptKind, detail: str = "", *, at: datetime | None = None) -> None:
         """Publish a receipt; the same one again is stored once."""

@@ -4,9 +4,14 @@ SELECT command_id, device_id FROM command WHERE command_id = ANY(%s)
 -- receipts: what is already known of these commands.
 SELECT command_id, kind FROM receipt WHERE command_id = ANY(%s)
 
--- cursor: how far the registry is: number of profile versions, last series, oldest open transaction, now.
-SELECT (SELECT count(*) FROM profile)::int AS profiles, coalesce((SELECT max(series_id) FROM series), 0) AS series,
+-- cursor: how far the registry is: number of versions of profiles and codecs, last series, oldest open transaction, now.
+SELECT (SELECT count(*) FROM profile)::int + (SELECT count(*) FROM codec)::int AS profiles, coalesce((SELECT max(series_id) FROM series), 0) AS series,
        pg_snapshot_xmin(pg_current_snapshot())::text AS horizon, clock_timestamp() AS recorded
+
+-- scripts: the newest codec in JavaScript of each profile that has one.
+SELECT profile, version, source FROM (
+  SELECT DISTINCT ON (profile) profile, version, source FROM codec ORDER BY profile, version DESC) AS newest
+WHERE source <> ''
 
 -- profiles: the newest version of each profile.
 SELECT DISTINCT ON (name) name, version, body FROM profile ORDER BY name, version DESC

@@ -110,7 +110,10 @@ class Redecoder:
             await self._decode(job, job.decoders[stream], some, profile=profile)
 
     async def _decode(self, job: Job, decoder: Decoder, frames: list[Frame], *, profile: str) -> None:
-        draft = decoder.decode(frames)
+        heard = await decoder.hear(frames)
+        if heard:  # the registry may have changed meanwhile
+            await self.directory.meet({device_id(frame.subject.split(".")[2]) for frame in frames})
+        draft = decoder.decode(frames, heard)
         checked = checks.check(draft, self.directory.targets, self.part.clock, limits=self.part.settings)
         headers = {EDIT_WHO: job.request.who, EDIT_WHY: job.request.why, EDIT_CODEC: self._version(profile)}
         for piece in checks.parts(checked.readings, self.part.settings.readings_message_bytes):

@@ -59,7 +59,10 @@ class Lane:
     async def take(self, frames: list[Frame]) -> None:
         """The whole road of one batch. When it returns, all that the frames cause is stored."""
         await self._meet_strangers(frames)
-        draft = self.decoder.decode(frames)
+        heard = await self.decoder.hear(frames)
+        if heard:
+            await self._meet_strangers(frames)  # the registry may have changed meanwhile
+        draft = self.decoder.decode(frames, heard)
         checked = checks.check(draft, self.directory.targets, self.part.clock, limits=self.part.settings)
         self._note_refused(draft, checked)
         await self._publish_readings(draft, checked)

@@ -62,6 +62,10 @@ class Parsed(msgspec.Struct):
     bad: list[Bad] = []
     answers: list[Answer] = []
     radio: Radio | None = None
+    # Bytes of what the network decoded already, for a profile that has a script of its own: then the first `replaced`
+    # samples, and what is bad, are the script's.
+    spare: Radio | None = None
+    replaced: int = 0
     repeat: tuple[object, ...] | None = None
     joined: bool = False
     counted: str = ""

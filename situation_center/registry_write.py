@@ -210,12 +210,29 @@ async def seed_catalog(db: Database, catalog: Catalog) -> int:
         moment = await begin(conn, ACTOR)
         written = await _seed(conn, "profile", wanted=_bodies(catalog.profiles), moment=moment)
         written += await _seed(conn, "rule", wanted=_bodies(catalog.rules), moment=moment)
+        written += await _seed_codecs(conn, catalog.codecs)
         if written:
             await conn.execute(
                 "INSERT INTO audit (actor, action, detail) VALUES (%s, 'catalog.seed', %s)",
                 [ACTOR, Jsonb({"versions": written})],
             )
     return len(written)
+
+
+async def _seed_codecs(conn: Connection, wanted: dict[str, str]) -> list[str]:
+    """Shipped scripts of profiles whose newest version is not a person's work."""
+    rows = await (await conn.execute(SQL["codecs"])).fetchall()
+    known = {row["profile"]: row for row in rows}
+    changed = []
+    for name, source in wanted.items():
+        row = known.get(name)
+        if row is None or (row["actor"] == ACTOR and row["source"] != source):
+            version = row["version"] + 1 if row else 1
+            given = {"profile": name, "version": version, "source": source, "note": "shipped", "actor": ACTOR}
+            await conn.execute(SQL["add_codec"], given)
+            await announce(conn, "codec", name)
+            changed.append(name)
+    return changed
 
 
 async def _seed(conn: Connection, kind: str, *, wanted: dict[str, dict[str, Any]], moment: Moment) -> list[str]:

@@ -56,3 +56,10 @@ JOIN object p ON p.object_id = dp.object_id WHERE d.key = %(key)s
 SELECT substr(d.key, 8) AS external_id FROM object o
 JOIN device_point dp ON dp.object_id = o.object_id AND dp.valid_to = 'infinity'
 JOIN object d ON d.object_id = dp.device_id WHERE o.key = %(key)s
+
+-- codecs: the newest script of each profile.
+SELECT DISTINCT ON (profile) profile, version, source, actor FROM codec ORDER BY profile, version DESC
+
+-- add_codec: a new version of the script of a profile.
+INSERT INTO codec (profile, version, source, note, actor)
+VALUES (%(profile)s, %(version)s, %(source)s, %(note)s, %(actor)s)

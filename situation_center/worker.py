@@ -81,6 +81,7 @@ class Worker:
         """Subscribe to what wakes the loops and to proposals."""
         await bus.subscribe("live.condition", self.wake("conditions"))
         await bus.subscribe("live.receipt", self.wake("receipts"))
+        await bus.subscribe("live.codec", self.wake("outbox"))
         await bus.subscribe("live.command", self.wake("outbox", "receipts", "groups"))
         await bus.subscribe("live.incident", self.wake("outbox", "notices", "timers"))
         await bus.subscribe("live.registry", self.wake("outbox"))

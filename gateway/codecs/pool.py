@@ -117,9 +117,9 @@ class Worker:
 class Pool:
     """Workers that start when they are first needed. counters only grow."""
 
-    def __init__(self, limits: Limits | None = None, *, workers: int = 2) -> None:
+    def __init__(self, limits: Limits | None = None, *, workers: int = 2, counters: Counter[str] | None = None) -> None:
         self.limits = limits or Limits()
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter() if counters is None else counters
         # The last one that worked is taken first: a second process starts only while the first is busy.
         self._free: asyncio.LifoQueue[Worker] = asyncio.LifoQueue()
         self._all = [Worker() for _ in range(workers)]

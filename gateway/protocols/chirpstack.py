@@ -43,7 +43,8 @@ def _up(event: Event, decoded: Any, limits: Settings) -> Parsed:
         values, bad = lenient.numbers(decoded)
         if len(values) + len(bad) > limits.values_per_uplink:
             raise BadInput("too_many_values", f"more than {limits.values_per_uplink}")
-        return Parsed(samples=[Sample(time, values)], bad=bad, repeat=repeat)
+        spare = Radio(time, event.f_port, event.data) if event.data else None
+        return Parsed(samples=[Sample(time, values)], bad=bad, repeat=repeat, spare=spare, replaced=1)
     if event.data:
         return Parsed(radio=Radio(time, event.f_port, event.data), repeat=repeat)
     return Parsed(counted="empty")

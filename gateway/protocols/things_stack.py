@@ -185,6 +185,8 @@ def _uplink(message: Message, uplink: Uplink, free: dict[str, Any]) -> Parsed:
     if free.get("decoded_payload"):
         _add(parsed, time, free["decoded_payload"])
         _normalized(parsed, time, free.get("normalized_payload"))
+        if uplink.frm_payload:
+            parsed.spare, parsed.replaced = Radio(time, uplink.f_port, uplink.frm_payload), len(parsed.samples)
     elif uplink.app_s_key:
         raise BadInput("encrypted", "the application skips payload crypto")
     elif uplink.frm_payload:

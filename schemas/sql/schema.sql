@@ -121,6 +121,12 @@ CREATE TABLE profile (
   recorded timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (name, version),
   actor text NOT NULL DEFAULT 'part:worker', note text NOT NULL DEFAULT '');
 
+-- Scripts of profiles, by version. An empty source takes the script away.
+CREATE TABLE codec (
+  profile text NOT NULL CHECK (length(profile) BETWEEN 1 AND 200), version int NOT NULL CHECK (version > 0),
+  source text NOT NULL, note text NOT NULL DEFAULT '', actor text NOT NULL,
+  recorded timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (profile, version));
+
 CREATE TABLE series (
   series_id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
   object_id int NOT NULL REFERENCES object, quantity text NOT NULL, channel text NOT NULL DEFAULT '',
@@ -345,6 +351,8 @@ GRANT UPDATE ON outbox TO citynet_center;
 -- ---------------------------------------------------------------- rights of the parts
 GRANT SELECT ON schema_version, city_clock, setting, object, object_version, object_now, device_point, profile, series, rule
   TO citynet_gateway, citynet_ingest, citynet_analytics, citynet_center;
+GRANT SELECT ON codec TO citynet_gateway, citynet_ingest, citynet_analytics, citynet_center;
+GRANT INSERT ON codec TO citynet_center;
 GRANT SELECT ON command, expectation, receipt TO citynet_gateway, citynet_ingest;
 GRANT SELECT ON device_credential_now TO citynet_gateway, citynet_center, citynet_identity;
 GRANT SELECT ON city_clock TO citynet_identity;

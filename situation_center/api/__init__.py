@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from citynet import __version__
 from situation_center.api import (
     addresses,
+    codecs,
     commands,
     devices,
     groups,
@@ -33,6 +34,7 @@ for room in (
     readings,
     registry,
     profiles,
+    codecs,
     addresses,
     devices,
     objects,

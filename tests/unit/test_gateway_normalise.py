@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from citynet.catalog import catalog
+from gateway.codecs.commands import app
 from gateway.normalise import normalise, propose
-from gateway.normalise.commands import app
 from gateway.normalise.words import words
 
 Told = list[tuple[str, str, float]]

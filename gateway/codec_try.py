@@ -1,0 +1,73 @@
+"""rpc.codec.try: bytes and a script in, values, warnings and errors out. Asked by the situation centre."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from citynet.bus import Incoming
+from citynet.model import CodecTried, CodecTry
+from citynet.part import Part
+from gateway import lenient
+from gateway.codecs import Codec
+from gateway.codecs.pool import Pool
+from gateway.scripted import said
+
+SUBJECT = "rpc.codec.try"
+
+
+@dataclass
+class Trier:
+    """Serves tries; many at once wait for the pool's workers like any frame."""
+
+    part: Part
+    pool: Pool
+
+    async def run(self) -> None:
+        """Answer until the part stops."""
+        unsubscribe = await self.part.bus.subscribe(SUBJECT, self._ask, queue="gateway")
+        try:
+            await self.part.stopping.wait()
+        finally:
+            await unsubscribe()
+
+    async def _ask(self, message: Incoming) -> bytes:
+        try:
+            asked = msgspec.json.decode(message.data, type=CodecTry)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return msgspec.json.encode(CodecTried(ok=False, error=str(error)))
+        self.part.counters["codec_tries"] += 1
+        return msgspec.json.encode(await self.answer(asked))
+
+    async def answer(self, asked: CodecTry) -> CodecTried:
+        """What the script makes of the input."""
+        if len(asked.source.encode("utf-8", "surrogatepass")) > self.part.settings.codec_source_bytes:
+            return CodecTried(
+                ok=False, error=f"the script is longer than {self.part.settings.codec_source_bytes} bytes"
+            )
+        (result,) = await self.pool.run(Codec(asked.source), asked.entry, [_input(asked)])
+        if result.kind != "result":
+            return CodecTried(ok=False, kind=result.kind, error=result.text)
+        return _told(json.loads(result.text))
+
+
+def _input(asked: CodecTry) -> str:
+    given: dict[str, Any] = {"fPort": asked.f_port, "recvTime": round(asked.time.timestamp() * 1000)}
+    if asked.entry == "encodeDownlink":
+        return json.dumps({**given, "data": asked.data})
+    return json.dumps({**given, "bytes": list(asked.payload), "variables": {}})
+
+
+def _told(found: dict[str, Any]) -> CodecTried:
+    data = found.get("data")
+    values, bad = lenient.numbers(data) if isinstance(data, dict) else ({}, [])
+    told = {one.key: one.reason for one in bad if not any(key.startswith(f"{one.key}[") for key in values)}
+    return CodecTried(
+        ok=True,
+        values=values,
+        refused=told,
+        warnings=said(found.get("warnings")),
+        errors=said(found.get("errors")),
+        output=json.dumps(found, ensure_ascii=False, indent=1),
+    )
