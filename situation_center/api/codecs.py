@@ -83,7 +83,7 @@ async def one(profile: str, actor: ReadsRegistry, place: Place, *, version: Vers
 
 
 @router.put("/codecs/{profile}")
-async def save(profile: str, body: NewVersion, actor: WritesCodecs, place: Place) -> Saved:
+async def save(profile: str, body: NewVersion, actor: WritesCodecs, *, place: Place) -> Saved:
     """Save a new version; the gateway uses it within two seconds."""
     version = await codecs.save(
         place.db, actor, profile.replace("\0", ""), source=body.source, note=body.note, base=body.base

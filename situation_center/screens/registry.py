@@ -58,6 +58,7 @@ def _ways(who: Actor) -> html.Div:
         )
     )
     ways.append(dcc.Link(say(language, "registry.profiles"), href="/registry/profiles", className="button"))
+    ways.append(dcc.Link(say(language, "codecs.title"), href="/codecs", className="button"))
     if access.allowed(who, "quarantine.read"):
         ways.append(dcc.Link(say(language, "registry.unknown"), href="/registry/unknown", className="button"))
     if access.allowed(who, "registry.write"):
