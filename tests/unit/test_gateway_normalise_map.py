@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from gateway.codecs.commands import app
 from gateway.normalise import normalise
-from gateway.normalise.commands import app
 from tests.support.gateway import chirpstack
 from tests.unit.test_gateway_mapping import EUI, decoder, road
 
