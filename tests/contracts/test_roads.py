@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from citynet.bus import INGEST_LIVE, NatsBus
+from citynet.bus import INGEST_LIVE, NatsBus, Puller
 from citynet.catalog import catalog
 from citynet.clock import wall_clock
 from citynet.db import Database
@@ -71,9 +71,8 @@ async def connected(road: Road, city: Settings, database: Database) -> AsyncIter
             yield post
 
 
-async def rows(bus: NatsBus) -> list[tuple[int, datetime, float]]:
+async def rows(puller: Puller) -> list[tuple[int, datetime, float]]:
     """Series, time and value of the readings that wait for ingest."""
-    puller = await bus.puller(INGEST_LIVE)
     frames = await puller.fetch(100, 0.2)
     await puller.ack(frames)
     tables = [unpack_readings(frame.data).to_pydict() for frame in frames]
@@ -100,15 +99,16 @@ async def test_in_and_back(city: Settings, admin_bus: NatsBus, planted: Database
         assert (await admin_bus.stream_state("UPLINKS"))[0] == 9
     series = (await series_of(planted, road.device))[road.quantity]
     seen: set[tuple[int, datetime, float]] = set()
+    puller = await admin_bus.puller(INGEST_LIVE)
     async with running(city) as part:
 
         async def all_there() -> bool:
-            seen.update(await rows(admin_bus))
+            seen.update(await rows(puller))
             return len(seen) >= 7
 
         await until(all_there)
         await until(lambda: part.counters["uplinks"] == 9)
-        seen.update(await rows(admin_bus))
+        seen.update(await rows(puller))
         assert part.counters["quarantined"] == 0
     assert seen == {(series, at[n], float(n)) for n in range(7)}
     await fills_up(road, city, planted, bus=admin_bus)
