@@ -74,6 +74,18 @@ USERS: dict[str, tuple[list[str], list[str]]] = {
         ["devices.*.up", "devices.*.event", "devices.*.ack", "devices.*.history"],
         ["devices.*.down", "devices.*.down.>", "$MQTT.sub.>"],
     ),
+    # The bridge carries what any outside broker has for us, and nothing else.
+    "bridge": (
+        list(MQTT_MAPPINGS),
+        [
+            "devices.*.down",
+            "devices.*.down.>",
+            "application.*.device.*.command.down",
+            "v3.*.devices.*.down.push",
+            "v3.*.devices.*.down.replace",
+            "$MQTT.sub.>",
+        ],
+    ),
     "lorawan": (
         ["application.*.device.*.event.*", *(f"v3.*.devices.*.{event}" for event in THINGS_STACK_EVENTS)],
         [

@@ -30,7 +30,7 @@ class Runner(NamedTuple):
 
 RUNNERS = {
     "gateway": Runner("gateway.app:run", "gateway", True),
-    "bridge": Runner("gateway.protocols.mqtt_bridge:run", "gateway", True),
+    "bridge": Runner("gateway.bridge.app:run", "gateway", True),
     "push": Runner("gateway.protocols.http_push.app:run", "gateway", False, "push"),
     "ingest": Runner("ingest.app:run", "ingest", False),
     "analytics": Runner("analytics.app:run", "analytics", True),
@@ -86,7 +86,7 @@ def up(
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda got, _: stopping.append(got))
     typer.echo(f"citynet {__version__}: starting a city in {settings.load().home}")
-    bridge = ("bridge",) if settings.load().bridge_url.get_secret_value() else ()
+    bridge = ("bridge",) if settings.load().bridged else ()
     with City(settings.load(), parts=(*PARTS, *bridge), say=typer.echo) as city:
         if demo:
             _demo(city, speed)

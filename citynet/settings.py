@@ -43,6 +43,21 @@ class Settings(BaseSettings):
         SecretStr(""),
         description='The Things Stack by HTTP: {"app@tenant": {"url": "https://..", "webhook": "..", "key": ".."}}.',
     )
+    bridges: str = Field("", description="TOML file of outside brokers and topics for the bridge; empty = none.")
+    chirpstack_url: str = Field("", description="gRPC API of ChirpStack, http://host:8080 or https://; empty = none.")
+    chirpstack_token: SecretStr = Field(
+        SecretStr(""), description="API key of ChirpStack; empty = the file secrets/chirpstack_token in the home."
+    )
+    chirpstack_ca: str = Field("", description="Authority of ChirpStack's certificate; empty = those of the machine.")
+    chirpstack_tenant: str = Field("", description="Id of the tenant whose gateways and devices are synchronised.")
+    chirpstack_applications: str = Field("", description="Ids of its applications, by commas; empty = all.")
+    chirpstack_sync_s: int = Field(3_600, description="Seconds between two synchronisations; 0 = by command.", ge=0)
+    chirpstack_downlink: Literal["mqtt", "grpc"] = Field(
+        "mqtt", description="Road of downlinks to ChirpStack; a device's attribute `downlink` goes first."
+    )
+    chirpstack_marshaler: Literal["json", "protobuf"] = Field(
+        "json", description="Marshaler of ChirpStack's MQTT integration, for downlinks; events are told by their bytes."
+    )
     uplinks_max_bytes: int = Field(2_000_000_000, description="Limit of the stream UPLINKS, 60 % of the quota.")
     sync_always: bool = Field(False, description="Broker fsyncs each write: survives power loss, slower alone.")
     owner_password: SecretStr = Field(SecretStr(""), description="Password of citynet_owner; empty = from home.")
@@ -73,6 +88,11 @@ class Settings(BaseSettings):
     codec_vectors: str = Field(
         "", description="Checkout of a public codec repository that the tests run as well; empty = not run."
     )
+
+    @property
+    def bridged(self) -> bool:
+        """Whether this city takes messages of an outside broker."""
+        return bool(self.bridges or self.bridge_url.get_secret_value())
 
     def secret(self, name: str) -> str:
         """The secret called name: CITYNET_SECRET_<NAME> or <home>/secrets/<name>, made on first use."""

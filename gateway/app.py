@@ -7,6 +7,8 @@ from typing import Any
 
 from citynet.bus import GATEWAY_COMMANDS, GATEWAY_HISTORY, GATEWAY_QOS0, GATEWAY_UPLINKS, Puller
 from citynet.part import Part, together
+from gateway.chirpstack.follow import follow
+from gateway.chirpstack.road import Road
 from gateway.codec_try import Trier
 from gateway.directory import open_directory
 from gateway.downlink import DownlinkLane
@@ -46,14 +48,18 @@ async def run(part: Part) -> None:
     things_stack = ThingsStackLane(part, apis(part.settings))
     await things_stack.open()
     work.append(things_stack.run())
-    work.append(DownlinkLane(part, directory).run(await part.bus.puller(GATEWAY_COMMANDS)))
+    road = Road(part.settings, directory.queue_items)
+    work.append(DownlinkLane(part, directory, road).run(await part.bus.puller(GATEWAY_COMMANDS)))
     work.append(measure(part, pullers))
+    if part.settings.chirpstack_url and part.settings.chirpstack_sync_s:
+        work.append(follow(part))
     work.append(Redecoder(part, directory, turn).run())
     work.append(Trier(part, directory.pool).run())
     try:
         await together(work)
     finally:
         await directory.pool.aclose()
+        await road.close()
 
 
 async def measure(part: Part, pullers: dict[str, list[Puller]]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from citynet import catalog
 from citynet.bus import Incoming
@@ -97,6 +98,8 @@ class Directory:
     ) -> None:
         self._part, self._wake = part, asyncio.Event()
         self.pool = pool or Pool()
+        # Ids of a network server's queue -> our commands; those of before the start are in the receipts.
+        self.queue_items: dict[UUID, UUID] = {}
         self._home = part.settings.home if part else None
         protocols(), codecs(), languages(), catalog.catalog()  # read now, not while the first frame waits
         self.known, self._cursor = Known(profiles, scripts or {}), cursor or Cursor()

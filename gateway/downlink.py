@@ -16,6 +16,7 @@ from citynet.part import Part, together
 from gateway import retries
 from gateway.airtime import Budget
 from gateway.answers import SQL
+from gateway.chirpstack.road import Road
 from gateway.directory import Directory
 from gateway.orders import Sender
 from gateway.quarantine import notice, publish
@@ -41,13 +42,14 @@ class DownlinkLane:
 
     part: Part
     directory: Directory
+    road: Road
     waiting: list[Waiting] = field(default_factory=list)
     repeated: dict[UUID, int] = field(default_factory=dict)
     sender: Sender = field(init=False)
 
     def __post_init__(self) -> None:
         budget = Budget(self.part.settings.downlinks_per_gateway_min)
-        self.sender = Sender(self.part, self.directory, budget)
+        self.sender = Sender(self.part, self.directory, budget, self.road)
 
     async def run(self, puller: Puller) -> None:
         """Follow COMMANDS until the part stops. Raises Unavailable: then commands stay in the stream."""

@@ -19,12 +19,14 @@ from gateway import downlink_scripts
 from gateway.airtime import Budget, airtime_s, duty_cycles
 from gateway.answers import SQL
 from gateway.arguments import specification
+from gateway.chirpstack.road import Road
 from gateway.directory import Directory
 from gateway.quarantine import clean
 from gateway.wire import Downlink, Order, protocols
 
 log = structlog.get_logger()
 RETRY_S = 0.5
+STOPPED = "the gateway stopped while sending"
 QOS1 = {"Nmqtt-Pub": "1"}
 # Where the broker keeps what MQTT sessions at QoS 1 have yet to receive.
 MQTT_PREFIX = "$MQTT.msgs."
@@ -54,6 +56,7 @@ class Sender:
     part: Part
     directory: Directory
     budget: Budget
+    road: Road
 
     async def take(self, command: Command) -> datetime | None:
         """Bring a command from the stream as far as it goes; a city moment when it must wait for the radio."""
@@ -88,8 +91,10 @@ class Sender:
         in_time = self.part.clock.now() <= command.deadline
         if profile and profile.dedup_commands and in_time and not await self._unwanted(command.command_id):
             await self.send(command, again=True)
+        elif self.road.takes(command):
+            await self._look_up(command, profile)
         else:
-            await self.tell(command, "unknown", "the gateway stopped while sending")
+            await self.tell(command, "unknown", STOPPED)
 
     async def send(self, command: Command, *, again: bool = False, attempt: int = 1) -> datetime | None:
         """Encode, announce, hand over; a city moment when the radio is not free yet."""
@@ -118,7 +123,28 @@ class Sender:
             duty = duty_cycles().get(profile.region, 1.0)
         self.budget.spend(radio, self.part.clock.now(), on_air_s=on_air, duty=duty)
 
+    async def _look_up(self, command: Command, profile: Profile | None) -> None:
+        """Begun on a road that can be asked: the queue of the network server may show it."""
+        moment = self.part.clock.now()
+        try:
+            payload = (await self._encode(command, profile)).payload
+        except BadInput:
+            await self.tell(command, "unknown", STOPPED)
+            return
+        for kind, detail in await self.road.look_up(command, payload, otherwise=STOPPED):
+            await self.tell(command, kind, detail, at=moment)
+
+    async def _by_road(self, command: Command, downlink: Downlink) -> None:
+        """Hand over by the network server's API, which says itself what became of it."""
+        moment = self.part.clock.now()
+        left_s = self.part.clock.wall_s(command.deadline - moment)
+        for kind, detail in await self.road.send(command, downlink.payload, left_s=left_s):
+            await self.tell(command, kind, detail, at=moment)
+
     async def _hand_over_and_tell(self, command: Command, downlink: Downlink, *, attempt: int) -> None:
+        if self.road.takes(command):
+            await self._by_road(command, downlink)
+            return
         moment = await self._hand_over(command, downlink, attempt=attempt)
         if moment is not None:
             await self.tell(command, "sent", f"attempt {attempt}" if attempt > 1 else "", at=moment)
@@ -147,7 +173,8 @@ class Sender:
         spec = specification(command, profile)
         deadline = wall(command.deadline, self.part.clock).astimezone(UTC)
         codec = await downlink_scripts.codec_for(self.directory, spec, command)
-        return speaks.encode_down(Order(command, spec, codec, deadline))
+        marshaler = "json" if self.road.takes(command) else self.part.settings.chirpstack_marshaler
+        return speaks.encode_down(Order(command, spec, codec, deadline, marshaler))
 
     async def tell(self, command: Command, kind: ReceiptKind, detail: str = "", *, at: datetime | None = None) -> None:
         """Publish a receipt; the same one again is stored once."""

@@ -19,6 +19,7 @@ REASONS = {
     "foreign_identity": "topic and payload name different devices",
     "foreign_command": "the answer concerns a command that was given to another device",
     "unknown_command": "the answer concerns a command that nobody gave",
+    "bad_topic": "the topic has white space, * or >, which no subject can carry",
     "too_large": "the payload is larger than CITYNET_PAYLOAD_BYTES",
     "too_deep": "the JSON is nested deeper than CITYNET_JSON_DEPTH",
     "too_many_values": "more than CITYNET_VALUES_PER_UPLINK values in one frame",

@@ -58,3 +58,6 @@ GROUP BY c.command_id
 HAVING bool_or(r.kind = 'sent')
   AND NOT bool_or(r.kind IN ('acknowledged', 'rejected', 'failed', 'expired', 'withdrawn', 'readback'))
 ORDER BY c.command_id LIMIT 1000
+
+-- queued: which commands a network server has queued under these names.
+SELECT command_id, detail FROM receipt WHERE kind = 'queued' AND detail = ANY(%s)

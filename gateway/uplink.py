@@ -107,7 +107,8 @@ class Lane:
     async def _publish_receipts(self, draft: Draft) -> None:
         if not draft.answers:
             return
-        believed = await answers.believed(self.part.db, draft, self.consumer.stream)
+        items = self.directory.queue_items
+        believed = await answers.believed(self.part.db, draft, self.consumer.stream, items=items)
         for frame, _, answer in believed:
             moment = checks.city_time(frame.received_ns, self.part.clock)
             receipt = Receipt(command_id=answer.command_id, kind=answer.kind, time=moment, detail=answer.detail)

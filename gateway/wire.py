@@ -73,12 +73,16 @@ class Parsed(msgspec.Struct):
 
 
 class Order(NamedTuple):
-    """A command on its way down. spec is the profile's, codec the device's, wall_deadline for foreign clocks."""
+    """A command on its way down. spec is the profile's, codec the device's, wall_deadline for foreign clocks.
+
+    marshaler is how ChirpStack wants its messages.
+    """
 
     command: Command
     spec: CommandSpec
     codec: Codec | None
     wall_deadline: datetime
+    marshaler: str = "json"
 
 
 class Downlink(NamedTuple):

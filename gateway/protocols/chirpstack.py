@@ -9,7 +9,9 @@ from citynet.errors import BadInput
 from citynet.model import ReceiptKind
 from citynet.settings import Settings
 from gateway import lenient
-from gateway.chirpstack.events import Event, read
+from gateway.chirpstack import protobuf
+from gateway.chirpstack.events import read
+from gateway.chirpstack.forms import Event
 from gateway.wire import (
     PROTOCOLS,
     Answer,
@@ -124,7 +126,8 @@ class ChirpStack:
             "expiresAt": order.wall_deadline,
         }
         place = f"application.{subject_token(application)}.device.{subject_token(command.external_id)}"
-        return Downlink(f"{place}.command.down", msgspec.json.encode(body), radio_bytes=len(data))
+        marshal = protobuf.downlink if order.marshaler == "protobuf" else msgspec.json.encode
+        return Downlink(f"{place}.command.down", marshal(body), radio_bytes=len(data))
 
 
 PROTOCOLS.register("chirpstack")(ChirpStack())

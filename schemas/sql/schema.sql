@@ -228,6 +228,8 @@ CREATE TABLE receipt (
     ('intent','sent','queued','radiated','acknowledged','rejected','failed','expired','unknown','readback','withdrawn')),
   time timestamptz NOT NULL, detail text NOT NULL DEFAULT '', recorded timestamptz NOT NULL DEFAULT now(),
   UNIQUE (command_id, kind, detail));
+-- Answers of a network server name its queue item: the receipt tells which command that is.
+CREATE INDEX receipt_queue_item ON receipt (detail) WHERE kind = 'queued';
 
 -- ---------------------------------------------------------------- analytics: its own schema, one transaction per checkpoint
 CREATE TABLE analytics.checkpoint (

@@ -12,6 +12,7 @@ from tests.contracts.test_tidy import CODE, ROOMS, ROOT, python_files, report, t
 WALLS: dict[str, tuple[str, ...]] = {
     "paho": ("gateway", "simulators", "bench"),
     "chirpstack_api": ("gateway", "simulators"),
+    "grpc": ("gateway", "simulators"),
     "quickjs": ("gateway", "simulators"),
     "river": ("analytics", "simulators", "bench"),
     "scipy": ("analytics", "simulators"),

@@ -1,0 +1,1 @@
+"""The bridge: messages between outside MQTT brokers and ours, both ways, acknowledged only where they are stored."""
