@@ -24,6 +24,8 @@ from citynet.settings import Settings
 # Taken out of the environment: cities that a test starts as a whole bring their own server.
 OUTSIDE = os.environ.pop("CITYNET_DATABASE_URL", "")
 TEMPLATE = f"citynet_template_{os.getpid()}"
+# gRPC must keep its hands off the forks by which servers are started: gateway/chirpstack/__init__.py says why.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 hypothesis_settings.register_profile("default", deadline=None, max_examples=50, print_blob=True)
 hypothesis_settings.register_profile("fuzz", deadline=None, max_examples=20_000, print_blob=True)
 
