@@ -13,7 +13,7 @@ from citynet.bus import GATEWAY_UPLINKS, INGEST_EDITS, INGEST_LIVE, NatsBus
 from citynet.db import Database
 from citynet.model import EDIT_CODEC, EDIT_WHO, EDIT_WHY
 from citynet.settings import Settings
-from gateway.devices import Codec, codecs
+from gateway.devices import CODECS, Codec, codecs
 from tests.support import gateway as field
 from tests.support.gateway import APPLICATION, BIN, LAMP, mqtt, running, series_of
 from tests.support.readings import NOON, body, eventually, running_ingest
@@ -66,7 +66,7 @@ async def test_stored_readings_follow_the_codec_of_now(
 
     async with running_ingest(city):
         with monkeypatch.context() as patched:
-            patched.setitem(codecs(), "bin-lora", wrong(codecs()["bin-lora"]))
+            patched.setitem(CODECS._members, "bin-lora", wrong(codecs()["bin-lora"]))
             async with running(city):
                 with mqtt(city, "lorawan") as network, mqtt(city, "fleet") as device:
                     event = {"deviceInfo": {"devEui": BIN}, "fPort": 10, "fCnt": 1, "data": RADIO}
