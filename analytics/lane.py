@@ -185,9 +185,9 @@ class Lane:
         self.rows += rows
 
     def _lag_s(self) -> float:
-        """Wall seconds between the city clock and what was judged last."""
+        """Wall seconds between the city clock and what was judged last; 0 when the clock was set back meanwhile."""
         now_us = (self.part.clock.now() - EPOCH).total_seconds() * 1e6
-        return (now_us - self.engine.now) / 1e6 / self.part.clock.speed
+        return max(0.0, (now_us - self.engine.now) / 1e6 / self.part.clock.speed)
 
     async def save_when_due(self) -> None:
         """Save at once with events, else every 2 s or 50,000 rows."""

@@ -1,5 +1,6 @@
 """What every kind of device has in common: its devices, its rhythm of reports, its answers to commands."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ class Answer:
     detail: str = ""
 
 
-class Kind:
+class Kind(ABC):
     """All devices of one class. Subclasses give nominal() and now(), and act() if they take commands."""
 
     interval_s: float = 900.0
@@ -33,9 +34,9 @@ class Kind:
         # Reports are spread over the interval, on whole seconds.
         self.offset_s = np.floor(self.rng.uniform(0, self.interval_s, len(devices)))
 
+    @abstractmethod
     def nominal(self, t: Array) -> dict[str, Array]:
         """Payload key -> values of shape (devices, len(t)) of an undisturbed city."""
-        raise NotImplementedError
 
     def now(self, t: float) -> dict[str, Array]:
         """Payload key -> values of shape (devices,) with states and faults. t never goes back."""
