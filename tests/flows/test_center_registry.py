@@ -59,7 +59,8 @@ async def test_whole_city_is_fast_and_the_second_time_changes_nothing(center_db:
 
 async def test_seeding_writes_versions_only_when_changed(center_db: Database) -> None:
     words = catalog()
-    assert await registry_write.seed_catalog(center_db, words) == len(words.profiles) + len(words.rules)
+    shipped = len(words.profiles) + len(words.rules) + len(words.codecs)
+    assert await registry_write.seed_catalog(center_db, words) == shipped
     assert await registry_write.seed_catalog(center_db, words) == 0
     water = words.services["water"]
     rule = water.rule[0].model_copy(update={"hold_s": 7})
