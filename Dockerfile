@@ -17,7 +17,7 @@ COPY --from=bundle /build/situation_center/vendor situation_center/vendor
 RUN uv sync --frozen --no-dev --no-editable
 
 FROM python:3.12-slim-bookworm
-RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin citynet && install -d -o citynet -g citynet -m 0750 /var/lib/citynet /var/lib/citynet/nats
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin citynet && install -d -o citynet -g citynet -m 0750 /var/lib/citynet /var/lib/citynet/nats /var/lib/citynet/logs
 COPY --from=build /build/.venv /build/.venv
 ENV PATH=/build/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 CITYNET_HOME=/var/lib/citynet CITYNET_LOG_FORMAT=json
 USER 10001

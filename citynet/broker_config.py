@@ -1,6 +1,9 @@
-"""Configuration of the NATS server: one account, users with least rights, mappings that make PUBACK mean stored."""
+"""Configuration of the NATS server: least rights, devices by callout, mappings that make PUBACK mean stored."""
 
+import hashlib
 from pathlib import Path
+
+import nkeys
 
 from citynet.bus import quota_bytes
 from citynet.model import PARTITIONS
@@ -69,6 +72,7 @@ USERS: dict[str, tuple[list[str], list[str]]] = {
         ["commands.>", "requests.>", "receipts.>", "changes.>", "live.>", "stats.>", "rpc.>", "_INBOX.>", *JS],
         ["_INBOX.>", "live.>", "stats.>", "rpc.>", "changes.>"],
     ),
+    "identity": (["dead.quarantine", "stats.identity", "_INBOX.>"], ["_INBOX.>", "changes.>"]),
     "simulator": (["rpc.registry.propose", "stats.>", "_INBOX.>"], ["_INBOX.>", "live.>", "changes.>"]),
     "fleet": (
         ["devices.*.up", "devices.*.event", "devices.*.ack", "devices.*.history"],
@@ -98,6 +102,34 @@ USERS: dict[str, tuple[list[str], list[str]]] = {
 }
 
 
+# Shared credentials of the field: whoever holds one speaks MQTT and no more than its subjects. All others are parts.
+SHARED = ("fleet", "lorawan", "bridge")
+# The part `identity` answers for devices (account AUTH) and ends their sessions (account SYS); neither sees the city.
+SIGN_IN = "$SYS.REQ.USER.AUTH"
+SESSIONS = "$SYS.REQ.SERVER.PING.CONNZ"
+KICK = "$SYS.REQ.SERVER.{server}.KICK"
+CONNECTED, DISCONNECTED = "$SYS.ACCOUNT.CITY.CONNECT", "$SYS.ACCOUNT.CITY.DISCONNECT"
+SERVICE_USERS = ("auth", "sys")
+SIGN_IN_S = 5  # how long the broker waits for the answer to a sign-in
+
+
+def device_rights(token: str) -> tuple[list[str], list[str]]:
+    """What a device may publish and subscribe; token is its identifier as it stands in subjects.
+
+    Exactly what is stored: a frame on another topic of the device would be acknowledged and kept by nobody.
+    """
+    own = f"devices.{token}."
+    publish = [own + topic.removeprefix("devices.*.") for topic in MQTT_MAPPINGS if topic.startswith("devices.*.")]
+    # MQTT's "#" covers the level above too: without the first of the two every SUBSCRIBE to down/# is refused.
+    return publish, [f"{own}down", f"{own}down.>"]
+
+
+def issuer(settings: Settings) -> nkeys.KeyPair:
+    """The account key that signs what the sign-in service grants. Who holds it is everybody: secret nats_issuer."""
+    seed = hashlib.sha256(settings.secret("nats_issuer").encode()).digest()
+    return nkeys.from_seed(nkeys.encode_seed(seed, nkeys.PREFIX_BYTE_ACCOUNT))
+
+
 def _quoted(subjects: list[str]) -> str:
     return "[" + ", ".join(f'"{subject}"' for subject in subjects) + "]"
 
@@ -108,7 +140,31 @@ def _user(settings: Settings, name: str) -> str:
     rights = (
         f"publish: {{allow: {_quoted(publish)}}}, subscribe: {{allow: {_quoted(subscribe)}}}, allow_responses: true"
     )
-    return f'{{user: {name}, password: "{password}", permissions: {{{rights}}}}}'
+    ways = "MQTT" if name in SHARED else "STANDARD"
+    return f'{{user: {name}, password: "{password}", allowed_connection_types: [{ways}], permissions: {{{rights}}}}}'
+
+
+def _service_accounts(settings: Settings) -> str:
+    auth, sys = (settings.secret(f"nats_{name}") for name in SERVICE_USERS)
+    may_ask = _quoted([SESSIONS, KICK.format(server="*")])
+    may_hear = _quoted(["_INBOX.>", CONNECTED, DISCONNECTED])
+    return f"""  AUTH: {{
+    users: [{{user: auth, password: "{auth}", allowed_connection_types: [STANDARD], permissions: {{
+      publish: {{deny: [">"]}}, subscribe: {{allow: ["{SIGN_IN}"]}}, allow_responses: true}}}}]
+  }}
+  SYS: {{
+    users: [{{user: sys, password: "{sys}", allowed_connection_types: [STANDARD], permissions: {{
+      publish: {{allow: {may_ask}}}, subscribe: {{allow: {may_hear}}}}}}}]
+  }}"""
+
+
+def _tls(settings: Settings) -> str:
+    """TLS of the MQTT port. With an authority every client must show a certificate, so it is one or the other."""
+    if not settings.mqtt_tls_cert:
+        return ""
+    files = f'cert_file: "{settings.mqtt_tls_cert}", key_file: "{settings.mqtt_tls_key}"'
+    client = f', ca_file: "{settings.mqtt_tls_ca}", verify: true' if settings.mqtt_tls_ca else ""
+    return f", tls: {{ {files}{client} }}"
 
 
 def _mappings() -> str:
@@ -120,17 +176,29 @@ def _mappings() -> str:
 
 
 def broker_config(settings: Settings, *, store: Path) -> str:
-    """Text of nats.conf for one node. Every user has a password; nobody is anonymous."""
+    """Text of nats.conf for one node. Nobody is anonymous: whoever is no user of ours is asked about at the callout."""
     users = ",\n      ".join(_user(settings, name) for name in USERS)
     sync = "always" if settings.sync_always else "2m"
+    known = ", ".join([*USERS, *SERVICE_USERS])
+    public_key = issuer(settings).public_key.decode()
+    mqtt = f'listen: "{settings.mqtt_host}:{settings.mqtt_port}", ack_wait: "30s", max_ack_pending: 1024'
     quota = quota_bytes(settings) + 500_000_000  # and room for the broker's own MQTT streams
     return f"""# Written by citynet at every start; change settings, not this file.
 server_name: citynet
 listen: "127.0.0.1:{settings.nats_port}"
 max_payload: 1MB
 jetstream {{ store_dir: "{store}", max_file: {quota}, sync_interval: {sync} }}
-mqtt {{ listen: "{settings.mqtt_host}:{settings.mqtt_port}", ack_wait: "30s", max_ack_pending: 1024 }}
+mqtt {{ {mqtt}{_tls(settings)} }}
+log_file: "{settings.home / "logs" / "nats.log"}"
+logfile_size_limit: 32MB
+logfile_max_num: 3
+system_account: SYS
+authorization {{
+  timeout: {SIGN_IN_S}
+  auth_callout {{ issuer: {public_key}, account: AUTH, auth_users: [{known}] }}
+}}
 accounts {{
+{_service_accounts(settings)}
   CITY: {{
     jetstream: enabled
     mappings {{

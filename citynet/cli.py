@@ -32,6 +32,7 @@ RUNNERS = {
     "gateway": Runner("gateway.app:run", "gateway", True),
     "bridge": Runner("gateway.bridge.app:run", "gateway", True),
     "push": Runner("gateway.protocols.http_push.app:run", "gateway", False, "push"),
+    "identity": Runner("gateway.identity.app:run", "identity", False),
     "ingest": Runner("ingest.app:run", "ingest", False),
     "analytics": Runner("analytics.app:run", "analytics", True),
     "worker": Runner("situation_center.worker:run", "center", True),

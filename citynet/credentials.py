@@ -1,14 +1,18 @@
 """Which device proves what it says it is: the read side of device credentials, for sign-in by MQTT and by HTTP."""
 
+import asyncio
 import hashlib
 import hmac
 import secrets
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
+
+import psycopg
+import psycopg_pool
 
 from citynet.db import Database, Row, named_sql
 
@@ -16,6 +20,8 @@ SQL = named_sql(Path(__file__).with_name("credentials.sql"))
 TOKEN_BYTES = 32
 # Longer is no token of ours: refused before it is hashed.
 TOKEN_CHARS_MAX = 200
+ANSWER_S = 1.0
+REMEMBERED = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +90,43 @@ def with_certificate(credentials: Iterable[Credential], subject: str, fingerprin
         if this and credential.kind == "x509" and hmac.compare_digest(credential.subject.encode(), subject.encode()):
             return credential
     return None
+
+
+class Known:
+    """Credentials for a service that answers sign-ins: fresh from the database, or as last known while it is away.
+
+    Nobody can revoke anything while the database is away, so what was true then is true.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._last: OrderedDict[str, list[Credential]] = OrderedDict()
+        self.away = False
+
+    async def of_devices(self, external_ids: Collection[str]) -> dict[str, list[Credential] | None]:
+        """Credentials of each device; None for one that nobody can look up now."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                found = await of_devices(self._db, external_ids)
+        except (psycopg.Error, psycopg_pool.PoolTimeout, OSError, TimeoutError):
+            self.away = True
+            return {name: self._last.get(name) for name in external_ids}
+        self.away = False
+        for name in external_ids:
+            self._remember(name, found.get(name, []))
+        return {name: found.get(name, []) for name in external_ids}
+
+    def _remember(self, name: str, credentials: list[Credential]) -> None:
+        self._last.pop(name, None)
+        if credentials:
+            self._last[name] = credentials
+        while len(self._last) > REMEMBERED:
+            self._last.popitem(last=False)
+
+    async def ended(self, within: timedelta) -> list[tuple[str, datetime]]:
+        """Devices of which a credential ended within that time, and when; none while the database is away."""
+        try:
+            rows = await self._db.rows(SQL["ended"], {"within": within})
+        except (psycopg.Error, psycopg_pool.PoolTimeout, OSError):
+            return []
+        return [(row["external_id"], row["at"]) for row in rows]

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import psycopg
 
 from citynet import bus, db, embedded, migrate
+from citynet.bus import Incoming
 from citynet.errors import CitynetError
 from citynet.settings import Settings
 from citynet.supervisor import FREE_BYTES_MIN
+
+SIGN_OF_LIFE_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +85,33 @@ def _broker(settings: Settings) -> Finding:
         return Finding("broker", False, str(error))
 
 
+def _sign_in(settings: Settings) -> Finding:
+    async def heard() -> None:
+        async with bus.connected(settings, "admin") as client:
+            alive = asyncio.Event()
+
+            async def hear(_: Incoming) -> None:
+                alive.set()
+
+            await client.subscribe("stats.identity", hear)
+            await asyncio.wait_for(alive.wait(), SIGN_OF_LIFE_S)
+
+    try:
+        asyncio.run(heard())
+    except TimeoutError:
+        return Finding("sign-in", False, "no device can sign in: run `citynet up` or `citynet run identity`")
+    except CitynetError as error:
+        return Finding("sign-in", False, str(error))
+    return Finding("sign-in", True, "devices are answered")
+
+
 def _screen(settings: Settings) -> Finding:
     if embedded.port_taken(settings.web_host, settings.web_port):
         return Finding("screen", True, f"something answers on port {settings.web_port}")
     return Finding("screen", False, f"nothing on port {settings.web_port}: run `citynet up`")
 
 
-CHECKS: list[Callable[[Settings], Finding]] = [_python, _home, _disk, _folder, _database, _broker, _screen]
+CHECKS: list[Callable[[Settings], Finding]] = [_python, _home, _disk, _folder, _database, _broker, _sign_in, _screen]
 
 
 def examine(settings: Settings) -> Iterator[Finding]:

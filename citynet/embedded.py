@@ -259,6 +259,7 @@ class Nats:
         from citynet.broker_config import broker_config
 
         self.root.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(exist_ok=True)
         settings = self.settings
         for host, port, name in (
             ("127.0.0.1", settings.nats_port, "CITYNET_NATS_PORT"),

@@ -25,6 +25,11 @@ class Settings(BaseSettings):
     nats_port: int = Field(24222, description="Port of the bundled NATS for parts (loopback only).", ge=0, le=65535)
     mqtt_port: int = Field(18830, description="MQTT port for devices.", ge=0, le=65535)
     mqtt_host: str = Field("127.0.0.1", description="Address on which the bundled broker takes devices.")
+    mqtt_tls_cert: str = Field("", description="Certificate file (PEM) of the MQTT port; empty = no TLS.")
+    mqtt_tls_key: str = Field("", description="Key file (PEM) of that certificate.")
+    mqtt_tls_ca: str = Field(
+        "", description="Authority (PEM) of device certificates: every MQTT client must then show one."
+    )
     web_host: str = Field("127.0.0.1", description="Address of the screens and the REST API.")
     web_port: int = Field(8050, description="Port of the screens and the REST API.", ge=0, le=65535)
     push_host: str = Field("127.0.0.1", description="Address on which devices and webhooks push by HTTP.")

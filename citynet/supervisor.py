@@ -23,7 +23,9 @@ from citynet import bus, db, embedded, migrate
 from citynet.errors import CitynetError, ConfigError
 from citynet.settings import Settings
 
-PARTS = ("gateway", "push", "ingest", "analytics", "worker", "web")
+PARTS = ("identity", "gateway", "push", "ingest", "analytics", "worker", "web")
+# Parts of which more than one runs: nobody signs in while the only one starts anew.
+COPIES = {"identity": 2}
 FREE_BYTES_MIN = 1_000_000_000
 BACKOFF_S_MAX = 5.0
 Say = Callable[[str], None]
@@ -107,7 +109,8 @@ class City:
         self._check_ports()
         self._servers()
         for name in self.parts:
-            self.start_part(name)
+            for number in range(1, COPIES.get(name, 1) + 1):
+                self.start_part(name, as_child=name if number == 1 else f"{name}-{number}")
         if "web" in self.parts:
             self._wait_for_web()
 
@@ -179,7 +182,7 @@ class City:
     ) -> None:
         self.children[name] = Child(name, start, _alive(process))
 
-    def start_part(self, name: str, *arguments: str, command: str = "run") -> None:
+    def start_part(self, name: str, *arguments: str, command: str = "run", as_child: str = "") -> None:
         """Start a part (`citynet run <name>`), or another citynet command as a supervised child."""
         words = [
             sys.executable,
@@ -188,12 +191,13 @@ class City:
             *((command, name) if command == "run" else (command,)),
             *arguments,
         ]
-        log = self.settings.home / "logs" / f"{name}.log"
+        child = as_child or name
+        log = self.settings.home / "logs" / f"{child}.log"
 
         def start() -> subprocess.Popen[bytes]:
             return embedded.spawn(words, log=log, env=environment(self.settings))
 
-        self._adopt(name, start(), start)
+        self._adopt(child, start(), start)
 
     def _wait_for_web(self, limit_s: float = 60) -> None:
         began = time.monotonic()

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from citynet.access import Actor, require
+from citynet.access import Actor, allowed, require
 from citynet.credentials import digest, new_token
 from citynet.db import Connection, Database, named_sql
 from citynet.errors import BadInput, NotFound
-from situation_center.store import add_outbox
+from situation_center.store import Center, add_outbox
 
 SQL = named_sql(Path(__file__).with_name("credentials.sql"))
 VALID_AT_ONCE_MAX = 4
@@ -53,6 +53,12 @@ async def _announce(conn: Connection, external_ids: Collection[str]) -> None:
     await add_outbox(conn, "changes.credential.all", payload=msgspec.json.encode(sorted(external_ids)))
 
 
+async def _wake(db: Database) -> None:
+    """The outbox goes out now, not with the worker's next look."""
+    if isinstance(db, Center):
+        await db.announce("credential")
+
+
 async def issue_token(
     db: Database, external_id: str, *, by: str, until: datetime | None = None, grace: timedelta | None = None
 ) -> str:
@@ -66,6 +72,7 @@ async def issue_token(
             await conn.execute(SQL["end_after"], {"device": device_id, "grace": grace})
         await _add(conn, device_id, by=by, sha256=digest(token), until=until)
         await _announce(conn, [external_id])
+    await _wake(db)
     return token
 
 
@@ -98,6 +105,7 @@ async def revoke(db: Database, external_id: str, *, by: str, uid: str = "") -> i
         ended = await end(conn, external_id, by=by, uid=uid)
         if not ended:
             raise NotFound(f"no valid credential of {external_id[:200]}")
+    await _wake(db)
     return ended
 
 
@@ -123,7 +131,24 @@ async def enrol(db: Database, hashes: Mapping[str, bytes], *, by: str) -> int:
         return (await conn.execute(SQL["enrol"], given)).rowcount
 
 
-async def listed(db: Database, actor: Actor, external_id: str) -> list[dict[str, Any]]:
-    """Every credential a device has or had, newest first, without secrets."""
+async def without(db: Database) -> list[str]:
+    """Identifiers of living native devices that never had a credential."""
+    return [row["external_id"] for row in await db.rows(SQL["without"])]
+
+
+async def devices_of(db: Database, object_id: int) -> list[str]:
+    """Identifiers of the devices that measure a point, or of the device that object_id is."""
+    return [row["external_id"] for row in await db.rows(SQL["devices_of"], {"id": object_id})]
+
+
+async def of_actor(db: Database, actor: Actor, external_id: str) -> None:
+    """Raise Forbidden or NotFound where actor may not write the credentials of a device."""
     require(actor, RIGHT)
+    row = await db.row(SQL["place"], {"key": f"device/{external_id}".replace("\0", "")})
+    if row is None or not allowed(actor, RIGHT, row):
+        raise NotFound(f"no device {external_id[:200]}: register it first")
+
+
+async def listed(db: Database, external_id: str) -> list[dict[str, Any]]:
+    """Every credential a device has or had, newest first, without secrets."""
     return await db.rows(SQL["list"], {"key": f"device/{external_id}".replace("\0", "")})

@@ -1,6 +1,10 @@
 -- device: a living device by its key.
 SELECT object_id FROM object_now WHERE key = %(key)s AND class = 'device'
 
+-- place: where a device, living or not, belongs, for the right to give it credentials.
+SELECT service, zone_ids FROM object o JOIN object_version v USING (object_id)
+WHERE o.key = %(key)s AND o.class = 'device' AND v.recorded_to = 'infinity' ORDER BY v.valid_from DESC LIMIT 1
+
 -- lock: one writer of a device's credentials at a time.
 SELECT pg_advisory_xact_lock(hashtext('citynet:credential'), %s)
 
@@ -36,3 +40,13 @@ SELECT uid::text AS uid, kind, subject, encode(CASE kind WHEN 'x509' THEN sha256
        WHEN valid_from > now() THEN 'ahead' ELSE 'valid' END AS state
 FROM device_credential WHERE device_id = (SELECT object_id FROM object WHERE key = %(key)s AND class = 'device')
 ORDER BY credential_id DESC
+
+-- without: living devices that come to the broker themselves and never had a credential.
+SELECT substr(n.key, 8) AS external_id FROM object_now n
+WHERE n.class = 'device' AND n.attributes->>'protocol' = 'native'
+  AND NOT EXISTS (SELECT FROM device_credential c WHERE c.device_id = n.object_id) ORDER BY 1
+
+-- devices_of: devices at a point, or the device itself.
+SELECT substr(d.key, 8) AS external_id FROM object_now d
+WHERE d.class = 'device' AND (d.object_id = %(id)s OR EXISTS (SELECT FROM device_point p
+  WHERE p.device_id = d.object_id AND p.object_id = %(id)s AND p.valid_to = 'infinity')) ORDER BY d.object_id

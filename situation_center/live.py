@@ -9,6 +9,7 @@ from citynet.bus import Bus, Incoming
 from citynet.model import PartStats
 
 QUEUE_MAX = 256
+GONE_S = 2.5  # a part tells its statistics every second
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Hub:
 
     def __init__(self, bus: Bus) -> None:
         self.bus = bus
-        self.parts: dict[str, PartSample] = {}
+        self.parts: dict[tuple[str, int], PartSample] = {}  # by part and process
         self._subscriptions: set[Subscription] = set()
 
     async def start(self) -> "Hub":
@@ -92,9 +93,13 @@ class Hub:
         except msgspec.MsgspecError:
             return
         now = asyncio.get_running_loop().time()
-        last = self.parts.get(stats.part)
-        same = last if last and last.stats.pid == stats.pid else None
-        self.parts[stats.part] = PartSample(stats, now, same.stats if same else stats, same.at if same else now)
+        key = (stats.part, stats.pid)
+        same = self.parts.get(key)
+        if same is None:  # a process that came in the place of one that is gone
+            gone = [k for k, sample in self.parts.items() if k[0] == stats.part and now - sample.at > GONE_S]
+            for old in gone:
+                del self.parts[old]
+        self.parts[key] = PartSample(stats, now, same.stats if same else stats, same.at if same else now)
         self._offer(Push("stats", message.data))
 
     def _offer(self, push: Push) -> None:

@@ -106,3 +106,7 @@ ORDER BY quarantine_id DESC LIMIT %(limit)s
 SELECT quarantine_id, at, arrived, stage, reason, detail, subject, external_id, stream, stream_seq,
   replayed, replayed_by, replay_of, payload
 FROM quarantine WHERE quarantine_id = %s
+
+-- set_sign_in: whether devices can sign in; an absence that is known already keeps its beginning.
+INSERT INTO setting (name, value) VALUES ('sign_in', %(value)s) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+WHERE (setting.value->>'away_since' IS NULL) <> (excluded.value->>'away_since' IS NULL)

@@ -17,6 +17,7 @@ from citynet.part import Part
 from citynet.registry import Registry
 from situation_center import groups, intake, outbox, receipts, registry_write, timers
 from situation_center.reactions import reactions
+from situation_center.sign_in import SignInWatch
 from situation_center.store import Center
 
 log = structlog.get_logger()
@@ -33,6 +34,9 @@ class Worker:
     registry: Registry
     seen: int = -1
     wakes: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sign_in = SignInWatch(self.center)
 
     def wake(self, *names: str) -> Callable[[Incoming], Awaitable[None]]:
         """A handler that starts these loops at once."""
@@ -82,9 +86,11 @@ class Worker:
         await bus.subscribe("live.condition", self.wake("conditions"))
         await bus.subscribe("live.receipt", self.wake("receipts"))
         await bus.subscribe("live.codec", self.wake("outbox"))
+        await bus.subscribe("live.credential", self.wake("outbox"))
         await bus.subscribe("live.command", self.wake("outbox", "receipts", "groups"))
         await bus.subscribe("live.incident", self.wake("outbox", "notices", "timers"))
         await bus.subscribe("live.registry", self.wake("outbox"))
+        await bus.subscribe("stats.identity", self.sign_in.hear)
         await bus.subscribe("rpc.registry.propose", self.propose, queue="worker")
 
     async def run(self) -> None:
@@ -98,6 +104,7 @@ class Worker:
             tasks.create_task(self.repeat("receipts", lambda: receipts.apply(center)))
             tasks.create_task(self.repeat("groups", lambda: groups.advance(center)))
             tasks.create_task(self.repeat("timers", lambda: timers.watch(center)))
+            tasks.create_task(self.repeat("sign_in", self.sign_in.look))
             tasks.create_task(self.repeat("outbox", lambda: outbox.publish(center)))
             tasks.create_task(self.repeat("notices", lambda: outbox.take_notices(center, list(found.values()))))
             for reaction in found.values():

@@ -69,6 +69,7 @@ CREATE TABLE device_credential (
   CHECK (valid_from < valid_to), CHECK ((revoked IS NULL) = (revoked_by = '')),
   CHECK (CASE kind WHEN 'token' THEN sha256 IS NOT NULL AND subject = '' ELSE subject <> '' END));
 CREATE INDEX device_credential_device ON device_credential (device_id);
+CREATE INDEX device_credential_end ON device_credential (least(revoked, valid_to));
 -- All that a part needs to know which device speaks: credentials that nobody revoked, of devices that live.
 CREATE VIEW device_credential_now AS
   SELECT o.key, c.credential_id, c.device_id, substr(o.key, 8) AS external_id, c.kind, c.sha256, c.subject, c.valid_from, c.valid_to
@@ -115,6 +116,13 @@ CREATE TABLE registry_reject (
   import_id uuid NOT NULL REFERENCES registry_import ON DELETE CASCADE,
   line int NOT NULL, name text NOT NULL, reason text NOT NULL, value text NOT NULL);
 CREATE INDEX registry_reject_line ON registry_reject (import_id, line);
+-- When sign-in ended: a credential was revoked or ran out, or the device lives no more. Sessions from before are closed.
+CREATE VIEW device_sign_in_ended AS
+  SELECT substr(o.key, 8) AS external_id, e.at FROM object o JOIN (
+    SELECT device_id, least(revoked, valid_to) AS at FROM device_credential
+    UNION ALL SELECT object_id, recorded_from FROM object_version
+      WHERE retired AND recorded_to = 'infinity' AND valid_to = 'infinity') e ON e.device_id = o.object_id
+  WHERE o.class = 'device' AND starts_with(o.key, 'device/');
 
 CREATE TABLE profile (
   name text NOT NULL, version int NOT NULL, body jsonb NOT NULL,
@@ -357,7 +365,7 @@ GRANT SELECT ON codec TO citynet_gateway, citynet_ingest, citynet_analytics, cit
 GRANT INSERT ON codec TO citynet_center;
 GRANT SELECT ON command, expectation, receipt TO citynet_gateway, citynet_ingest;
 GRANT SELECT ON device_credential_now TO citynet_gateway, citynet_center, citynet_identity;
-GRANT SELECT ON city_clock TO citynet_identity;
+GRANT SELECT ON city_clock, device_sign_in_ended TO citynet_identity;
 GRANT SELECT, INSERT, UPDATE ON device_credential TO citynet_center;
 GRANT SELECT, INSERT, UPDATE ON newest, condition, event, receipt, quarantine, reading, reading_edit TO citynet_ingest;
 GRANT USAGE ON SEQUENCE newest_change, condition_change TO citynet_ingest;

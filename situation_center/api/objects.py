@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 from citynet.access import Actor, allowed
 from citynet.errors import NotFound
 from situation_center import views
+from situation_center.api import credentials
 from situation_center.api.doors import OwnsAccount, Place, ProblemRoute, ReadsRegistry
 from situation_center.store import SQL, Center
 from situation_center.views.base import scope
@@ -16,6 +17,7 @@ from situation_center.views.health import Health
 from situation_center.views.rows import FoundObject, ObjectCard, ServicePage
 
 router = APIRouter(tags=["objects"], route_class=ProblemRoute)
+router.include_router(credentials.router)
 INT4_MAX = 2_147_483_647
 After = Annotated[int, Query(ge=0, le=INT4_MAX)]
 Limit = Annotated[int, Query(ge=1, le=1000)]

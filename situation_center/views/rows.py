@@ -19,6 +19,7 @@ class Strip(TypedDict):
     devices: int
     silent: int
     silent_share: float
+    sign_in_away: datetime | None  # wall time since when no device can sign in
 
 
 class QueueRow(TypedDict):

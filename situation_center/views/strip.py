@@ -31,5 +31,6 @@ async def strip(db: Center, actor: Actor) -> Strip:
         ingest_lag_s=None if clock["lag_s"] is None else max(0.0, clock["lag_s"]),
         devices=devices["devices"],
         silent=devices["silent"],
+        sign_in_away=clock["sign_in_away"],
         silent_share=devices["silent"] / max(1, devices["devices"]),
     )

@@ -14,7 +14,8 @@ SELECT city.now, city.speed,
   (SELECT count(*) FROM incident WHERE opened > city.now - interval '10 minutes'
      AND (%(services)s::text[] = '{}' OR service IS NULL OR service = ANY(%(services)s))
      AND (%(zones)s::int[] = '{}' OR zone_ids = '{}' OR zone_ids && %(zones)s::int[])) AS rate,
-  extract(epoch FROM city.now - (SELECT max(received) FROM newest))::float8 / city.speed AS lag_s
+  extract(epoch FROM city.now - (SELECT max(received) FROM newest))::float8 / city.speed AS lag_s,
+  (SELECT (value->>'away_since')::timestamptz FROM setting WHERE name = 'sign_in') AS sign_in_away
 FROM city
 
 -- strip_devices: points with a device, and those that have been silent for too long.

@@ -11,13 +11,13 @@ import pytest
 import yaml
 
 from citynet import db
-from citynet.broker_config import USERS
+from citynet.broker_config import SERVICE_USERS, USERS
 from citynet.cli import RUNNERS
 from tests.contracts.test_tidy import ROOT, report
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-PARTS = ("gateway", "push", "ingest", "analytics", "worker", "web", "bridge")
+PARTS = ("identity", "gateway", "push", "ingest", "analytics", "worker", "web", "bridge")
 LORAWAN = {name for name, service in SERVICES.items() if service.get("profiles") == ["lorawan"]}
 LORAWAN_SECRETS = {
     "chirpstack_database",
@@ -67,7 +67,8 @@ def test_every_part_runs() -> None:
 
 
 def test_passwords_are_those_the_code_asks_for() -> None:
-    wanted = {"db_admin", "db_owner", *(f"db_{role}" for role in db.ROLES), *(f"nats_{user}" for user in USERS)}
+    users = (*USERS, *SERVICE_USERS, "issuer")
+    wanted = {"db_admin", "db_owner", *(f"db_{role}" for role in db.ROLES), *(f"nats_{user}" for user in users)}
     assert set(COMPOSE["secrets"]) == wanted | LORAWAN_SECRETS
     assert {secret["source"] for secret in SERVICES["prepare"]["secrets"]} == wanted
 
@@ -82,6 +83,9 @@ def test_a_part_sees_only_its_own_passwords() -> None:
     users = roles | {name: how.user for name, how in RUNNERS.items() if how.user}
     own = {name: {f"db_{roles[name]}", f"nats_{users[name]}"} for name in PARTS}
     own["bridge"] |= {"nats_bridge", "lorawan_citynet"}
+    alone = {"nats_auth", "nats_sys", "nats_issuer"}
+    own["identity"] |= alone
+    assert [name for name in SERVICES if name != "prepare" and sources(name) & alone] == ["identity"]
     assert {name: sources(name) for name in PARTS} == own
 
 
@@ -105,6 +109,10 @@ def test_what_is_mounted_from_the_checkout_is_there() -> None:
     mounts = [v for service in SERVICES.values() for v in service.get("volumes", []) if v.startswith("./")]
     assert mounts
     report([v for v in mounts if not (ROOT / v.split(":")[0]).exists() or not v.endswith(":ro")])
+
+
+def test_two_answer_sign_ins() -> None:
+    assert SERVICES["identity"]["deploy"]["replicas"] == 2
 
 
 def test_compose_itself_agrees() -> None:

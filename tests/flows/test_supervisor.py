@@ -42,7 +42,7 @@ def test_killed_servers_come_back_with_their_data_and_stop_leaves_no_process(alo
         with psycopg.connect(db.dsn(alone, "center")) as conn:
             assert conn.execute("SELECT speed FROM city_clock").fetchone() == (60.0,)
         well = {finding.name: finding.well for finding in examine(alone)}
-        assert [name for name, fine in well.items() if not fine] == ["screen"]
+        assert [name for name, fine in well.items() if not fine] == ["sign-in", "screen"]
         with pytest.raises(ConfigError, match="already runs"):
             City(alone, parts=()).start()
         after = [child.process.pid for child in city.children.values()]

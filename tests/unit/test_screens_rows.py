@@ -31,6 +31,7 @@ def strip(**changes: Any) -> Strip:
         "devices": 0,
         "silent": 0,
         "silent_share": 0.0,
+        "sign_in_away": None,
     }
     return base | changes  # type: ignore[return-value]
 
@@ -54,6 +55,12 @@ def test_an_empty_city_has_a_strip(language: str) -> None:
     assert data["strip-oldest"]["since"] is None
     assert data["strip-lag"]["text"] == "—"
     assert data["strip-new-1"] == {"text": "0", "zero": "yes"}
+
+
+def test_the_strip_says_when_no_device_can_sign_in() -> None:
+    away = rows.strip_data(strip(sign_in_away=NOW), "en")["strip-sign-in"]
+    well = rows.strip_data(strip(), "en")["strip-sign-in"]
+    assert (away, well) == ({"text": "away", "level": "bad"}, {"text": "works", "level": None})
 
 
 def test_levels_of_the_strip() -> None:

@@ -55,6 +55,7 @@ def strip_data(strip: Strip, language: str) -> dict[str, Any]:
     lag = strip["ingest_lag_s"]
     silent = f"{strip['silent']} · {number(language, 100 * strip['silent_share'], 1)} %"
     nobody = say(language, "strip.nobody")
+    away = strip["sign_in_away"] is not None
     data: dict[str, Any] = {
         "strip-stage": {"text": say(language, f"strip.stage_{mode}"), "level": mode_level},
         "strip-rate": {"text": str(rate), "level": rate_level},
@@ -62,6 +63,10 @@ def strip_data(strip: Strip, language: str) -> dict[str, Any]:
         "strip-oldest": {"since": str(oldest)} if oldest else {"since": None, "text": nobody},
         "strip-lag": {"text": _lag(lag, language), "level": level(lag, LAG_WARN_S, LAG_BAD_S)},
         "strip-silent": {"text": silent, "level": level(strip["silent_share"], SILENT_WARN, SILENT_BAD)},
+        "strip-sign-in": {
+            "text": say(language, "strip.sign_in_away" if away else "strip.sign_in_well"),
+            "level": "bad" if away else None,
+        },
         "strip-devices": say(language, "strip.of", n=integer(language, strip["devices"])),
     }
     for priority in (1, 2, 3, 4):

@@ -56,6 +56,7 @@ def layout(strip: Strip, language: str) -> html.Dl:
             _tile(word("oldest"), html.Span(**_value("strip-oldest", data))),
             _tile(word("open"), html.Span(**_value("strip-open", data))),
             _tile(word("lag"), html.Span(**_value("strip-lag", data))),
+            _tile(word("sign_in"), html.Span(**_value("strip-sign-in", data)), title=word("sign_in_help")),
             _tile(
                 word("silent"), html.Span(**_value("strip-silent", data)), html.Small(**_value("strip-devices", data))
             ),

@@ -1,0 +1,98 @@
+"""On the page of an object, for administrators: what its device proves itself with; issue, change, revoke."""
+
+from datetime import datetime
+from typing import Any
+
+from dash import Input, Output, State, callback, ctx, dcc, html, no_update
+
+from citynet import access
+from citynet.access import Actor
+from citynet.errors import CitynetError
+from situation_center import credentials
+from situation_center.desk import desk, viewer
+from situation_center.screens.parts import actions
+from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
+from situation_center.screens.parts.marks import panel
+from situation_center.wording import date_time, say
+
+SHOWN = 8
+
+
+async def section(who: Actor, object_id: int) -> list[Any]:
+    """The panel, or nothing for people without the right and for objects without a device."""
+    if not access.allowed(who, credentials.RIGHT):
+        return []
+    names = await credentials.devices_of(desk().db, object_id)
+    return [_panel(who, name, await credentials.listed(desk().db, name)) for name in names[:1]]
+
+
+def _panel(who: Actor, name: str, rows: list[dict[str, Any]]) -> html.Section:
+    def button(what: str) -> html.Button:
+        return html.Button(say(who.language, f"access.{what}"), id=f"access-{what}", n_clicks=0)
+
+    sure = dcc.ConfirmDialog(id="access-sure", message=say(who.language, "access.sure", name=name))
+    body = [
+        html.Div(_table(rows, who.language), id="access-rows"),
+        html.P(say(who.language, "access.help"), className="muted"),
+        html.Div([button("issue"), button("change"), button("revoke")], className="queue-tools"),
+        html.Div(id="access-token", role="status"),
+        sure,
+        dcc.Store(id="access-device", data=name),
+    ]
+    return panel(say(who.language, "access.title", name=name), html.Div(body, className="pad"))
+
+
+def _table(rows: list[dict[str, Any]], language: str) -> Any:
+    if not rows:
+        return html.P(say(language, "access.none"), className="muted")
+    names = ("kind", "state", "since", "end", "by")
+    head = html.Tr([html.Th(say(language, f"access.{name}"), scope="col") for name in names])
+    lines = [html.Tr([html.Td(cell) for cell in _cells(row, language)]) for row in rows[:SHOWN]]
+    return html.Div(html.Table([html.Thead(head), html.Tbody(lines)], className="plain"), className="scroll")
+
+
+def _cells(row: dict[str, Any], language: str) -> list[str]:
+    def moment(at: datetime | None) -> str:
+        return date_time(language, at, desk().zone) if at else "—"
+
+    kind = say(language, f"access.{row['kind']}")
+    state = say(language, f"access.state_{row['state']}")
+    end = row["revoked"] or row["valid_to"]
+    return [f"{kind} {row['subject']}".strip(), state, moment(row["valid_from"]), moment(end), row["created_by"]]
+
+
+@callback(Output("access-sure", "displayed"), Input("access-revoke", "n_clicks"), prevent_initial_call=True)
+def _ask(clicks: int | None) -> bool:
+    return bool(clicks)
+
+
+@callback(
+    Output("access-rows", "children"),
+    Output("access-token", "children"),
+    Output("toast", "data", allow_duplicate=True),
+    Input("access-issue", "n_clicks"),
+    Input("access-change", "n_clicks"),
+    Input("access-sure", "submit_n_clicks"),
+    State("access-device", "data"),
+    prevent_initial_call=True,
+)
+async def _act(issue: int | None, change: int | None, sure: int | None, name: str) -> Any:
+    if not (issue or change or sure):
+        return no_update, no_update, no_update
+    who, db = viewer(), desk().db
+    try:
+        await credentials.of_actor(db, who, name)
+        shown = await _do(str(ctx.triggered_id), name, who)
+        return _table(await credentials.listed(db, name), who.language), shown, no_update
+    except (CitynetError, *REFUSALS, *FAILURES) as error:
+        return no_update, "", actions.toast(explain(error, who.language), kind="error")
+
+
+async def _do(what: str, name: str, who: Actor) -> Any:
+    """Do it; what is to be seen of it: a token this once, else nothing."""
+    if what == "access-sure":
+        await credentials.revoke(desk().db, name, by=who.name)
+        return say(who.language, "access.revoked")
+    grace = credentials.GRACE_DEFAULT if what == "access-change" else None
+    token = await credentials.issue_token(desk().db, name, by=who.name, grace=grace)
+    return [html.P(say(who.language, "access.once")), html.Code(token)]
