@@ -60,6 +60,7 @@ class Kind(ABC):
 
     def restore(self, state: dict[str, list[float]]) -> None:
         """Takes back what state() gave."""
+        del state  # nothing was given
 
     def attribute(self, name: str, default: float) -> Array:
         """A number from the attributes of each device."""
