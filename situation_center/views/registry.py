@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from citynet.access import Actor, require
-from citynet.db import named_sql
-from situation_center.store import Center
+from citynet.db import Database, named_sql
 from situation_center.views.base import scope
 from situation_center.views.rows import RegistryPage, RegistryRow
 
@@ -46,7 +45,7 @@ def _given(actor: Actor, wanted: Filter) -> dict[str, Any]:
 
 
 async def registry_page(
-    db: Center, actor: Actor, wanted: Filter, *, after: str = "", limit: int = PAGE
+    db: Database, actor: Actor, wanted: Filter, *, after: str = "", limit: int = PAGE
 ) -> RegistryPage:
     """One page of the list. Needs registry.read."""
     require(actor, "registry.read")
@@ -60,13 +59,13 @@ async def registry_page(
     return RegistryPage(rows=rows, next=rows[-1]["key"] if more else None)
 
 
-async def classes_in_use(db: Center, actor: Actor) -> list[str]:
+async def classes_in_use(db: Database, actor: Actor) -> list[str]:
     """Classes that have objects. Needs registry.read."""
     require(actor, "registry.read")
     return [row["class"] for row in await db.rows(SQL["classes"])]
 
 
-async def profile_names(db: Center, actor: Actor) -> list[str]:
+async def profile_names(db: Database, actor: Actor) -> list[str]:
     """Names of all profiles. Needs registry.read."""
     require(actor, "registry.read")
     return [row["name"] for row in await db.rows(SQL["profiles"])]
