@@ -1,6 +1,7 @@
 """Classes of objects with typed attributes: schemas/classes.toml, its models, and the check of attributes on write."""
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date
@@ -14,6 +15,7 @@ from citynet.errors import BadInput, ConfigError
 from schemas import ROOT
 
 Kind = Literal["text", "number", "bool", "date", "enum", "link", "geometry", "list"]
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 TEXT_MAX = 2_000
 LIST_MAX = 200
 
@@ -106,6 +108,8 @@ def validate(name: str, body: Mapping[str, Any]) -> ObjectClass:
     except ValidationError as error:
         first = error.errors()[0]
         raise BadInput("bad_class", f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    if not NAME.fullmatch(name):
+        raise BadInput("bad_class", "name: small Latin letters, digits and _")
     names = [a.name for a in made.attribute]
     if len(set(names)) < len(names):
         raise BadInput("bad_class", f"{name}: an attribute is named twice")

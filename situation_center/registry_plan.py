@@ -147,7 +147,7 @@ def object_version(
         names.add("life_cycle")
     keys = set(given.attributes) | (set(old.attributes) if change.whole and old else set())
     version = take(old, given, [*sorted(names), *(f"attributes.{k}" for k in sorted(keys))], source=source, cls=cls)
-    if cls and version.attributes != (old.attributes if old else {}):
+    if cls and (old is None or version.attributes != old.attributes):
         cls.check(version.attributes)
     # One name serves both languages until there is another.
     return replace(version, name_ru=version.name_ru or version.name_en, name_en=version.name_en or version.name_ru)
@@ -181,7 +181,7 @@ def _plan_device(
     keys |= set(old.attributes) - set(KNOWN) if device.whole and old else set()
     given = Version(attributes={**device.attributes, **known})
     version = take(old, given, [f"attributes.{k}" for k in sorted(keys)], source=source, cls=cls)
-    if cls and version.attributes != (old.attributes if old else {}):
+    if cls and (old is None or version.attributes != old.attributes):
         cls.check(version.attributes)
     life = change.life_cycle or version.life_cycle
     check_step(old, life, device_key(device.external_id))

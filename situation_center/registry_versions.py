@@ -132,6 +132,7 @@ def _columns(object_id: int, v: Version, start: datetime, *, moment: Moment) -> 
     return (object_id, start, moment.recorded, v.name_ru, v.name_en, *place, *rest)
 
 
+EMPTY: tuple[Any, ...] = (None, "", [])
 # Fields that travel together: half a place is none.
 TOGETHER = {"lon": "place", "lat": "place", "geometry": "place"}
 
@@ -153,7 +154,8 @@ def take(
         old = before.attributes.get(key) if key else getattr(before, head)
         new = given.attributes.get(key) if key else getattr(given, head)
         order = cls.order_of(title) if cls else ()
-        if order and not _may(order, source, before.origin.get(title), empty=old in (None, "", [])):
+        empty = old in EMPTY
+        if order and ((empty and new in EMPTY) or not _may(order, source, before.origin.get(title), empty=empty)):
             continue
         if order:
             origin[title] = source

@@ -63,3 +63,6 @@ SELECT DISTINCT ON (profile) profile, version, source, actor FROM codec ORDER BY
 -- add_codec: a new version of the script of a profile.
 INSERT INTO codec (profile, version, source, note, actor)
 VALUES (%(profile)s, %(version)s, %(source)s, %(note)s, %(actor)s)
+
+-- class_version: the newest version that somebody has written of a class.
+SELECT coalesce(max(version), 0) AS version FROM object_class WHERE name = %(name)s

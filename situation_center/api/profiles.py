@@ -1,4 +1,4 @@
-"""Device profiles over REST: list, versions, a new version."""
+"""Device profiles and classes of objects over REST: list, versions, a new version."""
 
 from typing import Any
 
@@ -6,8 +6,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
+from citynet.classes import ObjectClass
 from situation_center.api.doors import Place, ProblemRoute, ReadsRegistry, WritesRegistry
-from situation_center.reference import profiles
+from situation_center.reference import kinds, profiles
 from situation_center.reference.profiles import Listed
 
 router = APIRouter(tags=["registry"], route_class=ProblemRoute)
@@ -45,3 +46,22 @@ async def write_profile(name: str, body: ProfileText, *, actor: WritesRegistry, 
     """Write a new version; it takes effect in the gateway within two seconds. The same body again changes nothing."""
     version = await profiles.save(place.db, actor, name, body=body.body, base=body.base, note=body.note)
     return Written(version=version)
+
+
+class ClassText(BaseModel):
+    """A class as schemas/classes.toml describes it, in JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+    body: dict[str, Any]
+
+
+@router.get("/registry/classes")
+async def all_classes(actor: ReadsRegistry, place: Place) -> list[ObjectClass]:
+    """Classes of objects with their typed attributes."""
+    return await kinds.listed(place.db, actor)
+
+
+@router.put("/registry/classes/{name}")
+async def write_class(name: str, body: ClassText, *, actor: WritesRegistry, place: Place) -> Written:
+    """Write a class or a new version of one; objects are held to it from their next change on."""
+    return Written(version=await kinds.save(place.db, actor, name, body=body.body))

@@ -7,7 +7,8 @@ import pytest
 
 from citynet import registry
 from citynet.catalog import catalog
-from citynet.model import ProposalRequest
+from citynet.errors import BadInput
+from citynet.model import Proposal, ProposalRequest
 from situation_center import registry_write
 from tests.flows.center import person, small_city
 from tests.flows.test_center_api import Client
@@ -57,3 +58,36 @@ async def test_a_new_mapping_has_its_series_at_once_and_is_announced(client: Cli
     assert (client.town.ids["lamp/3"], "air_temperature", "") in known.by_point
     (row,) = await client.town.center.rows("SELECT payload FROM outbox WHERE subject = 'changes.profile.lamp' LIMIT 1")
     assert row
+
+
+async def test_a_class_has_typed_attributes_and_a_master(client: Client, admin: httpx.AsyncClient) -> None:
+    bench = {
+        "title_ru": "скамейка",
+        "title_en": "bench",
+        "open": False,
+        "order": ["cadastre", "registry"],
+        "attribute": [
+            {"name": "seats", "type": "number", "title_ru": "Мест", "title_en": "Seats", "required": True},
+            {"name": "wood", "type": "enum", "values": ["oak", "pine"], "title_ru": "Дерево", "title_en": "Wood"},
+        ],
+    }
+    assert (await admin.put("/registry/classes/bench", json={"body": {**bench, "colour": 1}})).status_code == 422
+    assert (await admin.put("/registry/classes/bench", json={"body": bench})).json() == {"version": 1}
+    assert (await admin.put("/registry/classes/bench", json={"body": bench})).json() == {"version": 1}
+    retyped = {**bench, "attribute": [{**bench["attribute"][0], "type": "text"}]}  # type: ignore[index]
+    assert (await admin.put("/registry/classes/bench", json={"body": retyped})).status_code == 422
+    assert "bench" in {c["name"] for c in (await admin.get("/registry/classes")).json()}
+
+    async def propose(source: str, name: str, **attributes: object) -> int:
+        one = Proposal(key="bench/1", cls="bench", name_ru=name, name_en=name, attributes=attributes)
+        return await registry_write.apply(client.town.center, ProposalRequest(source, [one]), catalog())
+
+    for wrong in ({}, {"seats": "four"}, {"seats": 4, "wood": "iron"}, {"seats": 4, "legs": 2}):
+        with pytest.raises(BadInput, match="attribute"):
+            await propose("registry", "A", **wrong)
+    assert await propose("registry", "A", seats=4) == 1
+    assert await propose("cadastre", "B", seats=5, wood="oak") == 1
+    # The cadastre stands first: what the registry says later of the same fields does not count any more.
+    assert await propose("registry", "C", seats=6, wood="oak") == 0
+    row = await client.town.center.row("SELECT name_ru, attributes FROM object_now WHERE key = 'bench/1'")
+    assert row == {"name_ru": "B", "attributes": {"seats": 5, "wood": "oak"}}
