@@ -217,6 +217,8 @@ class Service(Strict):
     name: str
     title_ru: str
     title_en: str
+    menu_ru: str = ""  # short, for the menu; empty = the title
+    menu_en: str = ""
     icon: str
     order: int
     classes: list[str]

@@ -67,7 +67,8 @@ def pages(who: Actor) -> list[tuple[str, str]]:
     found = [("/", say(language, "shell.main"))]
     for service in catalog().services.values():
         if access.allowed(who, "screen.open", {"service": service.name}):
-            title = service.title_ru if language == "ru" else service.title_en
+            ru, en = service.menu_ru or service.title_ru, service.menu_en or service.title_en
+            title = ru if language == "ru" else en
             found.append((f"/service/{service.name}", title))
     if access.allowed(who, "command.read"):
         found.append(("/commands", say(language, "orders.title")))
