@@ -59,6 +59,7 @@ async def health(db: Center, actor: Actor) -> Health:
     """What is wrong with devices now. Raises Forbidden."""
     require(actor, "registry.read")
     given = scope(actor) | {"limit": LIMIT, "clock_s": CLOCK_S, "days": BATTERY_DAYS}
+    given["history_s"] = db.settings.history_after_s
     silent = await db.rows(SQL["health_silent"], given)
     clocks = await db.rows(SQL["health_clocks"], given)
     batteries = _batteries(await db.rows(SQL["health_batteries"], given))

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from citynet.access import Actor
+from citynet.model import Quality
 from citynet.settings import Settings
 from situation_center import views
 from tests.flows.center import Town, person, quiet_center, town_of
@@ -62,3 +63,12 @@ async def test_clocks(town: Town, operator: Actor) -> None:
     (row,) = (await views.health(town.center, operator))["clocks"]
     assert row["object_en"] == "air/1"
     assert row["behind_s"] == pytest.approx(600)
+    series = town.series("lamp/2", "lamp_level")
+    for quality, wrong in ((0, ["air/1"]), (Quality.LATE, ["lamp/2", "air/1"])):  # as history, and by the live road
+        async with town.ingest.transaction("part:ingest") as conn:
+            await conn.execute(
+                "UPDATE newest SET time = received - interval '5 hours', quality = %s WHERE series_id = %s",
+                [int(quality), series],
+            )
+        rows = (await views.health(town.center, operator))["clocks"]
+        assert [row["object_en"] for row in rows] == wrong
