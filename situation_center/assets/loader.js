@@ -7,7 +7,7 @@
  *   dash_clientside.citynet.setTheme(theme) .setLanguage(language) .setServices(names) .setHeat(quantity)
  *   dash_clientside.citynet.beat(data)                  any Input the server pushes at least every 10 s
  *
- * Stores written here: `selection` {object_id, source: 'map', at}, `key-press` {key, at}, `map-layers` {services, heat}
+ * Stores written here: `selection` {object_id, source: 'map', at}, `map-layers` {services, heat}
  * (names may be changed in options.stores).
  * Attributes read here, times in epoch ms of the city clock:
  *   data-city-now, data-city-speed, data-city-zone   on one element: sets the clock; the element may be hidden
@@ -26,7 +26,7 @@
     ru: { lost: 'Связь потеряна. Данные на', none: 'Нет связи с сервером', ended: 'Сеанс закончился. Войдите снова.', day: 'д', hour: 'ч' },
     en: { lost: 'Connection lost. Data as of', none: 'No connection to the server', ended: 'The session has ended. Sign in again.', day: 'd', hour: 'h' },
   };
-  const STORES = { selection: 'selection', keys: 'key-press', layers: 'map-layers' };
+  const STORES = { selection: 'selection', layers: 'map-layers' };
 
   const language = () => (document.documentElement.lang === 'en' ? 'en' : 'ru');
   const noUpdate = () => window.dash_clientside.no_update;
@@ -134,7 +134,8 @@
     // In a dialogue letters belong to the dialogue.
     if (key !== 'Esc' && event.target instanceof Element && event.target.closest('[role="dialog"]')) return;
     if (key === '/') event.preventDefault(); // Firefox would open its own search
-    setStore(STORES.keys, { key, at: Date.now() });
+    // At once, not by a store: what is typed right after "/" must land in the search field, not in the queue's keys.
+    window.dash_clientside.screens?.pressed(key);
   }
 
   // --- the city clock ----------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@
     if (!byId(id) && !STORES.has(id)) return;
     window.dash_clientside.set_props(id, props);
   }
-  const STORES = new Set(['selection', 'action', 'card-refresh', 'page-refresh', 'resync', 'dialog', 'key-press', 'toast']);
+  const STORES = new Set(['selection', 'action', 'card-refresh', 'page-refresh', 'resync', 'dialog', 'toast']);
 
   // --- the queue: one map of rows, filled by push on every page -----------------------------------------------------
 
@@ -240,9 +240,8 @@
     },
   };
 
-  function pressed(press) {
-    KEYS[press?.key]?.();
-    return none();
+  function pressed(key) {
+    KEYS[key]?.();
   }
 
   function focusFirst(selector) {

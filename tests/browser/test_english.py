@@ -11,6 +11,10 @@ PAGES = {
     "light": ["/", "/service/water", "/service/lighting", "/pipeline", "/account"],
     "dark": ["/", "/service/water", "/service/air", "/pipeline"],
 }
+SLASH = """() => {
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "/", code: "Slash", bubbles: true }));
+  return document.activeElement.id;
+}"""
 RUSSIAN_J = "() => document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'о', code: 'KeyJ', bubbles: true}))"
 
 
@@ -44,6 +48,7 @@ def test_the_leak_from_alarm_to_resolved(senior: Visitor) -> None:
 
 
 def test_keys_walk_the_queue_and_open_the_help(senior: Visitor) -> None:
+    senior.speak("en")
     page = senior.page
     expect(page.locator("#queue .ag-row").nth(1)).to_be_visible()
     page.keyboard.press("j")
@@ -56,7 +61,7 @@ def test_keys_walk_the_queue_and_open_the_help(senior: Visitor) -> None:
     expect(page.locator("[role=dialog]")).to_contain_text("acknowledge")
     page.keyboard.press("Escape")
     expect(page.locator("[role=dialog]")).to_be_hidden()
-    page.keyboard.press("/")
+    assert page.evaluate(SLASH) == "queue-search", "what is typed right after the slash went to the keys"
     page.keyboard.type("nothing like this")
     expect(page.locator("#queue .ag-row")).to_have_count(0)
 
