@@ -15,6 +15,7 @@ from situation_center.screens.parts import actions
 from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
 from situation_center.screens.parts.marks import empty, panel
+from situation_center.screens.parts.tables import choosing_grid
 from situation_center.views.rows import PartRow, Pipeline, QuarantineRow
 from situation_center.wording import count, date_time, integer, number, say, word
 
@@ -159,23 +160,7 @@ def _grid(rows: list[QuarantineRow], language: str) -> dag.AgGrid:
         for name, width in widths.items()
     ]
     columns[4] |= {"flex": 1}
-    return dag.AgGrid(
-        id="quarantine",
-        className="grid",
-        rowData=_rows(rows, language),
-        columnDefs=columns,
-        getRowId="params.data.id",
-        defaultColDef={"sortable": True, "resizable": True, "suppressHeaderMenuButton": True},
-        dashGridOptions={
-            "rowHeight": 30,
-            "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
-            "suppressCellFocus": True,
-            "noRowsOverlayComponent": "NoRows",
-            "noRowsOverlayComponentParams": {"text": say(language, "pipeline.quarantine_empty")},
-            "animateRows": False,
-        },
-        style={"height": "100%"},
-    )
+    return choosing_grid("quarantine", _rows(rows, language), columns, empty=say(language, "pipeline.quarantine_empty"))
 
 
 def hex_lines(data: bytes) -> str:

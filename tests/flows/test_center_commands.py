@@ -1,7 +1,6 @@
 """Commands: rights, limits, second signature, one message each; receipts and time bring them to their end."""
 
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -11,25 +10,8 @@ from citynet.access import Actor
 from citynet.db import Row
 from citynet.errors import BadInput, Conflict, Forbidden, NotFound
 from citynet.model import Command
-from citynet.settings import Settings
 from situation_center import commands, intake, receipts
-from tests.flows.center import Town, person, quiet_center, town_of
-
-
-@pytest.fixture
-async def town(city: Settings) -> AsyncIterator[Town]:
-    async with quiet_center(city) as center, town_of(center) as town:
-        yield town
-
-
-@pytest.fixture
-async def operator(town: Town) -> Actor:
-    return await person(town.center, "ivan", "operator")
-
-
-@pytest.fixture
-async def senior(town: Town) -> Actor:
-    return await person(town.center, "olga", "senior_operator")
+from tests.flows.center import Town, person
 
 
 async def order(town: Town, actor: Actor, key: str, **more: Any) -> list[uuid.UUID]:

@@ -1,28 +1,15 @@
 """Group commands: counted first, in waves, stopped at failures, taken back, rolled back; rights as for one command."""
 
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from citynet.access import Actor
 from citynet.errors import BadInput, Conflict, Forbidden, NotFound
-from citynet.settings import Settings
 from situation_center import commands, groups, receipts, views
 from situation_center.groups import Choice, Waves
-from tests.flows.center import Town, person, quiet_center, town_of
-
-
-@pytest.fixture
-async def town(city: Settings) -> AsyncIterator[Town]:
-    async with quiet_center(city) as center, town_of(center) as town:
-        yield town
-
-
-@pytest.fixture
-async def operator(town: Town) -> Actor:
-    return await person(town.center, "ivan", "operator")
+from tests.flows.center import Town, person
 
 
 async def order(town: Town, actor: Actor, **more: Any) -> uuid.UUID:

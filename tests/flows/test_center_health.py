@@ -1,26 +1,13 @@
 """Device health: silent ones once for their parent, batteries by their trend, clocks that are wrong."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
 from citynet.access import Actor
 from citynet.model import Quality
-from citynet.settings import Settings
 from situation_center import views
-from tests.flows.center import Town, person, quiet_center, town_of
-
-
-@pytest.fixture
-async def town(city: Settings) -> AsyncIterator[Town]:
-    async with quiet_center(city) as center, town_of(center) as town:
-        yield town
-
-
-@pytest.fixture
-async def operator(town: Town) -> Actor:
-    return await person(town.center, "ivan", "operator")
+from tests.flows.center import Town, person
 
 
 async def test_a_silent_gateway_is_one_line(town: Town, operator: Actor) -> None:

@@ -1,31 +1,12 @@
 """Conditions become incidents exactly once, correlated; people work on them without overwriting each other."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from citynet.access import Actor
 from citynet.db import Row
 from citynet.errors import BadInput, Conflict, Forbidden, NotFound
-from citynet.settings import Settings
 from situation_center import incidents, intake, timers
-from tests.flows.center import Town, person, quiet_center, town_of
-
-
-@pytest.fixture
-async def town(city: Settings) -> AsyncIterator[Town]:
-    async with quiet_center(city) as center, town_of(center) as town:
-        yield town
-
-
-@pytest.fixture
-async def operator(town: Town) -> Actor:
-    return await person(town.center, "ivan", "operator")
-
-
-@pytest.fixture
-async def senior(town: Town) -> Actor:
-    return await person(town.center, "olga", "senior_operator")
+from tests.flows.center import Town, person
 
 
 async def take_in(town: Town) -> list[Row]:

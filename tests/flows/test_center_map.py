@@ -24,7 +24,7 @@ from situation_center.gate import Gate
 from situation_center.live import Hub, Push
 from situation_center.map_feed import MapFeed
 from situation_center.map_heat import interpolate
-from tests.flows.center import Town, live_center, person, place, quiet_center, town_of
+from tests.flows.center import Town, live_center, person, place, town_of
 
 PASSWORD = "twelve different letters"
 
@@ -51,21 +51,10 @@ def decoded(data: bytes) -> Frame:
 
 
 @pytest.fixture
-async def town(city: Settings) -> AsyncIterator[Town]:
-    async with quiet_center(city) as center, town_of(center) as town:
-        yield town
-
-
-@pytest.fixture
 async def feed(town: Town) -> MapFeed:
     feed = MapFeed(town.center, Hub(town.center.bus))
     await feed.read()
     return feed
-
-
-@pytest.fixture
-async def operator(town: Town) -> Actor:
-    return await person(town.center, "ivan", "operator")
 
 
 def shown(feed: MapFeed, actor: Actor, heat: str | None = None) -> dict[int, tuple[int, int, float]]:

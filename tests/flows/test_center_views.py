@@ -1,7 +1,6 @@
 """Read models show what is true, in both languages, and nothing that the viewer may not know."""
 
 import uuid
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -9,21 +8,9 @@ import pytest
 from citynet.access import Actor
 from citynet.catalog import catalog
 from citynet.errors import BadInput, Forbidden, NotFound
-from citynet.settings import Settings
 from situation_center import commands, incidents, intake, views
 from situation_center.live import Hub
-from tests.flows.center import Town, person, quiet_center, town_of
-
-
-@pytest.fixture
-async def town(city: Settings) -> AsyncIterator[Town]:
-    async with quiet_center(city) as center, town_of(center) as town:
-        yield town
-
-
-@pytest.fixture
-async def operator(town: Town) -> Actor:
-    return await person(town.center, "ivan", "operator")
+from tests.flows.center import Town, person
 
 
 async def leak(town: Town) -> int:

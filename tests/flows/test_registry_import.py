@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,21 +14,14 @@ import pytest
 from citynet import registry
 from citynet.catalog import catalog
 from citynet.errors import BadInput
-from citynet.settings import Settings
 from situation_center.reference import exporting, importing
 from situation_center.reference.outcome import SQL, Outcome, Work
 from situation_center.reference.table import open_table
-from tests.flows.center import Town, quiet_center, town_of
+from tests.flows.center import Town
 
 HEAD = "key;class;name_ru;lon;lat;external_id;profile;parent;life_cycle;since"
 GOOD = "meter/1;water_meter;Счётчик, Мира 1;37,75;44,72;a-1;water-meter;;;01.03.2026"
 Write = Callable[..., Path]
-
-
-@pytest.fixture
-async def town(city: Settings) -> AsyncIterator[Town]:
-    async with quiet_center(city) as center, town_of(center) as made:
-        yield made
 
 
 @pytest.fixture

@@ -50,15 +50,13 @@ def _columns(language: str, unit_: str) -> list[dict[str, Any]]:
     ]
 
 
-def objects(rows: list[TableRow], *, title: str, unit_: str, language: str) -> html.Section:
-    """The table with its search."""
-    hint = say(language, "service.search")
-    search = dmc.TextInput(id="table-search", placeholder=hint, size="xs", value="", **attrs(aria_label=hint))
-    grid = dag.AgGrid(
-        id="table",
+def choosing_grid(id_: str, rows: list[dict[str, Any]], columns: list[dict[str, Any]], *, empty: str) -> dag.AgGrid:
+    """A grid from which one row is chosen; rows carry a text `id`, empty is said where there is none."""
+    return dag.AgGrid(
+        id=id_,
         className="grid",
-        rowData=object_rows(rows),
-        columnDefs=_columns(language, unit_),
+        rowData=rows,
+        columnDefs=columns,
         getRowId="params.data.id",
         defaultColDef={"sortable": True, "resizable": True, "suppressHeaderMenuButton": True},
         dashGridOptions={
@@ -66,11 +64,18 @@ def objects(rows: list[TableRow], *, title: str, unit_: str, language: str) -> h
             "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
             "suppressCellFocus": True,
             "noRowsOverlayComponent": "NoRows",
-            "noRowsOverlayComponentParams": {"text": say(language, "queue.none_found")},
+            "noRowsOverlayComponentParams": {"text": empty},
             "animateRows": False,
         },
         style={"height": "100%"},
     )
+
+
+def objects(rows: list[TableRow], *, title: str, unit_: str, language: str) -> html.Section:
+    """The table with its search."""
+    hint = say(language, "service.search")
+    search = dmc.TextInput(id="table-search", placeholder=hint, size="xs", value="", **attrs(aria_label=hint))
+    grid = choosing_grid("table", object_rows(rows), _columns(language, unit_), empty=say(language, "queue.none_found"))
     head = html.Header([html.H2(title), html.Div(search, className="grow")])
     return html.Section([head, grid], className="panel table-panel")
 
