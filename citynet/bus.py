@@ -70,6 +70,7 @@ GATEWAY_COMMANDS = Consumer("COMMANDS", "gateway-commands", "commands.>")
 INGEST_LIVE = Consumer("READINGS", "ingest-live", "readings.live.*")
 INGEST_HISTORY = Consumer("READINGS", "ingest-hist", "readings.hist.*")
 INGEST_EDITS = Consumer("READINGS", "ingest-edits", "readings.edit")
+INGEST_RADIO = Consumer("READINGS", "ingest-radio", "readings.radio")
 INGEST_EVENTS = Consumer("EVENTS", "ingest-events", "events.>")
 INGEST_RECEIPTS = Consumer("RECEIPTS", "ingest-receipts", "receipts.>")
 INGEST_DEAD = Consumer("DEAD", "ingest-dead", "dead.>")
@@ -78,7 +79,8 @@ ANALYTICS_LIVE = partitioned("READINGS", "analytics-live", "readings.live")
 ANALYTICS_HISTORY = partitioned("READINGS", "analytics-hist", "readings.hist")
 CONSUMERS = [
     *GATEWAY_UPLINKS, *GATEWAY_HISTORY, GATEWAY_QOS0, GATEWAY_COMMANDS, INGEST_LIVE, INGEST_HISTORY,
-    INGEST_EDITS,    INGEST_EVENTS, INGEST_RECEIPTS, INGEST_DEAD, INGEST_REQUESTS, *ANALYTICS_LIVE, *ANALYTICS_HISTORY,
+    INGEST_EDITS, INGEST_RADIO, INGEST_EVENTS, INGEST_RECEIPTS, INGEST_DEAD, INGEST_REQUESTS,
+    *ANALYTICS_LIVE, *ANALYTICS_HISTORY,
 ]  # fmt: skip
 
 

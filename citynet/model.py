@@ -141,6 +141,29 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class HeardBy(msgspec.Struct, frozen=True, array_like=True):
+    """A radio gateway that heard a frame: RSSI in dBm, SNR in dB."""
+
+    gateway: str
+    rssi: float
+    snr: float
+
+
+class RadioFrame(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """How one uplink came over the air; a list of them as MessagePack is the body of readings.radio.
+
+    arrived_ns is wall time and orders the frames of a device, time_us city time. f_cnt -1: the device has joined.
+    """
+
+    device_id: int
+    arrived_ns: int
+    time_us: int
+    session: str
+    f_cnt: int
+    spreading: int
+    heard: list[HeardBy]
+
+
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     """A frame or row that could not be used, with its bytes and the reason; ingest stores it.
 

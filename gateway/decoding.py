@@ -18,12 +18,24 @@ from gateway.quarantine import notice
 from gateway.repeats import Repeats
 from gateway.scripted import Heard
 from gateway.targets import NO_SERIES
-from gateway.wire import Answer, Bad, Parsed, Radio, ReadPlain, Sample, SpeaksPlainly, device_id, protocols
+from gateway.wire import (
+    Answer,
+    Bad,
+    Parsed,
+    Radio,
+    ReadPlain,
+    Reception,
+    Sample,
+    SpeaksPlainly,
+    device_id,
+    protocols,
+)
 
 log = structlog.get_logger()
 T = TypeVar("T")
 NOTHING_HEARD: Mapping[int, Heard] = {}
 KEYS_NAMED = 20
+JOINED = Reception("", -1, 0, [])
 # A time near it stands for a moment so many us after the arrival; no other time lies below RELATIVE_BELOW.
 TIME_OF_ARRIVAL = -(2**62)
 RELATIVE_BELOW = -(2**61)
@@ -45,6 +57,7 @@ class Draft:
     count: list[int] = field(default_factory=list)
 
     answers: list[tuple[Frame, int, Answer]] = field(default_factory=list)  # with the device that gave it
+    receptions: list[tuple[int, int, Reception]] = field(default_factory=list)  # of frame and device
     notices: list[Quarantined] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
     # Read only to be remembered: nothing of it goes on.
@@ -178,6 +191,8 @@ class Decoder:
             return
         if draft.rehearsal:
             return
+        if parsed.joined or parsed.reception:
+            draft.receptions.append((at.position, at.route.device.device_id, parsed.reception or JOINED))
         self._radio(at, parsed)
         empty = not (parsed.counted or parsed.answers or parsed.bad or any(one.values for one in parsed.samples))
         told = texts.read(at.route, parsed) if parsed.bad else []

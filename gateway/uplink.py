@@ -8,7 +8,7 @@ import msgspec
 from citynet.bus import Consumer, Frame, Puller, held
 from citynet.model import Quality, Receipt, pack_readings
 from citynet.part import Part
-from gateway import answers, checks, quarantine, repeats
+from gateway import answers, checks, quarantine, radio_report, repeats
 from gateway.checks import Checked, Readings
 from gateway.decoding import Decoder, Draft
 from gateway.directory import Directory
@@ -66,6 +66,9 @@ class Lane:
         checked = checks.check(draft, self.directory.targets, self.part.clock, limits=self.part.settings)
         self._note_refused(draft, checked)
         await self._publish_readings(draft, checked)
+        if draft.receptions and not self.turn:
+            key = f"radio-{self.partition}-{frames[0].seq}-{frames[-1].seq}"
+            await radio_report.publish(self.part.bus, draft, clock=self.part.clock, key=key)
         await self._publish_receipts(draft)
         await quarantine.publish(self.part.bus, draft.notices)
         self._count(draft, checked)

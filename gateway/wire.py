@@ -44,6 +44,25 @@ class Radio(NamedTuple):
     data: bytes
 
 
+class Heard(NamedTuple):
+    """A gateway of the network that heard a frame: RSSI in dBm, SNR in dB, degrees of WGS 84 where they are known."""
+
+    gateway: str
+    rssi: float
+    snr: float
+    lon: float | None = None
+    lat: float | None = None
+
+
+class Reception(NamedTuple):
+    """How an uplink came over the air. spreading = factor of LoRa, 0 where it is not known; f_cnt -1 = a join."""
+
+    session: str
+    f_cnt: int
+    spreading: int
+    heard: list[Heard]
+
+
 class Answer(NamedTuple):
     """What a frame tells about a command."""
 
@@ -67,6 +86,7 @@ class Parsed(msgspec.Struct):
     spare: Radio | None = None
     replaced: int = 0
     repeat: tuple[object, ...] | None = None
+    reception: Reception | None = None
     joined: bool = False
     counted: str = ""
     application: str = ""

@@ -13,12 +13,14 @@ from ingest.figures import Latency
 from ingest.lane import Lane, Outcome, Write
 from ingest.messages import MessageWriter
 from ingest.quarantine import QuarantineWriter
+from ingest.radio_writer import RadioWriter
 from ingest.replay import ReplayLane
 from ingest.writer import ReadingsWriter
 
 LIVE_MESSAGES = 64  # a message holds at most 500 kB, about 10,000 rows
 HISTORY_MESSAGES = 4
 SINGLE_MESSAGES = 500
+RADIO_MESSAGES = 32  # a message holds at most 1,000 frames
 FIGURES_S = 1.0
 
 
@@ -76,6 +78,7 @@ def lanes(part: Part) -> list[Lane]:
         return Lane(part, consumer, write, SINGLE_MESSAGES)
 
     return [
+        Lane(part, bus.INGEST_RADIO, RadioWriter(limit), RADIO_MESSAGES),
         lane(bus.INGEST_EVENTS, event),
         lane(bus.INGEST_RECEIPTS, receipt),
         lane(bus.INGEST_DEAD, QuarantineWriter(limit)),

@@ -192,3 +192,29 @@ early AS (
       AND (c.state = 'active' OR c.returned >= f.time))
   RETURNING condition_id)
 SELECT event_id, (SELECT condition_id FROM closed UNION ALL SELECT condition_id FROM early) AS condition_id FROM fresh
+
+-- radio_devices: what is known of devices that were heard; in order, so that nobody deadlocks
+SELECT * FROM radio_device WHERE device_id = ANY(%(ids)s) ORDER BY device_id FOR UPDATE
+
+-- radio_places: where these devices are
+SELECT device_id, object_id FROM device_point WHERE device_id = ANY(%(ids)s) AND valid_to = 'infinity'
+
+-- put_radio_devices: as it is after the frames of a batch
+INSERT INTO radio_device SELECT * FROM jsonb_populate_recordset(NULL::radio_device, %(rows)s)
+ON CONFLICT (device_id) DO UPDATE SET (arrived_ns, last_heard, session, f_cnt, low_f_cnt, spreading, rssi, snr, day, frames,
+  lost, month_frames, month_lost, resets, replays, last_reset, last_replay) = (excluded.arrived_ns, excluded.last_heard, excluded.session,
+  excluded.f_cnt, excluded.low_f_cnt, excluded.spreading, excluded.rssi, excluded.snr, excluded.day, excluded.frames,
+  excluded.lost, excluded.month_frames, excluded.month_lost, excluded.resets, excluded.replays, excluded.last_reset, excluded.last_replay)
+
+-- put_radio_links: moving means; the newest twenty frames or so make them
+INSERT INTO radio_link AS l (device_id, gateway, first_heard, last_heard, frames, rssi, snr)
+SELECT device_id, gateway, heard, heard, frames, rssi, snr
+FROM jsonb_to_recordset(%(rows)s) AS x (device_id int, gateway text, heard timestamptz, frames int, rssi real, snr real)
+ORDER BY device_id, gateway
+ON CONFLICT (device_id, gateway) DO UPDATE SET
+  last_heard = greatest(l.last_heard, excluded.last_heard), frames = l.frames + excluded.frames,
+  rssi = l.rssi + (excluded.rssi - l.rssi) * (1 - power(0.95, excluded.frames)),
+  snr = l.snr + (excluded.snr - l.snr) * (1 - power(0.95, excluded.frames))
+
+-- drop_radio_links: gateways that have not heard these devices for 30 days
+DELETE FROM radio_link WHERE device_id = ANY(%(ids)s) AND last_heard < %(before)s

@@ -15,6 +15,7 @@ FAST = msgspec.json.Decoder(Event)
 NUMBERS = msgspec.json.Decoder(dict[str, float])
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 SPACE = b" \t\r\n"
+RADIO = {"rx_info": "rxInfo", "tx_info": "txInfo"}
 
 
 def read(kind: str, payload: bytes, depth_max: int) -> Read:
@@ -48,7 +49,11 @@ def _from_json(payload: bytes, depth_max: int) -> Read:
         if not isinstance(document, dict):
             raise BadInput("wrong_shape", "not an object") from None
         decoded = document.pop("object", None)
-        return _tried(lambda: msgspec.convert(document, Event)), decoded
+        radio = {name: document.pop(key) for name, key in RADIO.items() if key in document}
+        event = _tried(lambda: msgspec.convert(document, Event))
+        for name, told in radio.items():
+            setattr(event, name, msgspec.Raw(msgspec.json.encode(told)))
+        return event, decoded
     raw = bytes(event.object)
     if not raw or raw == b"null":
         return event, None

@@ -40,6 +40,10 @@ class Event(msgspec.Struct, rename="camel"):
     margin: float = 0.0
     location: Place | None = None
     join_server_context: dict[str, Any] | None = None
+    dr: int = 0
+    # Read apart: what a gateway writes wrongly must not cost the values of the frame.
+    rx_info: msgspec.Raw = msgspec.Raw(b"")
+    tx_info: msgspec.Raw = msgspec.Raw(b"")
 
 
 Read = tuple[Event, Any]

@@ -4,11 +4,12 @@ from functools import cache
 from typing import Any
 
 from citynet.errors import BadInput
+from gateway.chirpstack import radio
 from gateway.chirpstack.forms import DeviceInfo, Event, Place, Read
 
 # Plain fields that a protobuf event hands over as they are.
 FIELDS: dict[str, tuple[str, ...]] = {
-    "up": ("dev_addr", "f_cnt", "f_port", "data"),
+    "up": ("dev_addr", "f_cnt", "f_port", "data", "dr"),
     "join": ("dev_addr",),
     "ack": ("queue_item_id", "acknowledged"),
     "txack": ("queue_item_id", "gateway_id"),
@@ -55,6 +56,7 @@ def read(kind: str, payload: bytes, depth_max: int) -> Read:
         at = message.location
         event.location = Place(at.latitude, at.longitude, altitude=at.altitude, accuracy=at.accuracy)
     elif kind == "up":
+        event.rx_info, event.tx_info = radio.of_protobuf(message)
         if message.HasField("join_server_context"):
             event.join_server_context = {}
         if message.HasField("object"):

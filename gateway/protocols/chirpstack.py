@@ -9,7 +9,7 @@ from citynet.errors import BadInput
 from citynet.model import ReceiptKind
 from citynet.settings import Settings
 from gateway import lenient
-from gateway.chirpstack import protobuf
+from gateway.chirpstack import protobuf, radio
 from gateway.chirpstack.events import read
 from gateway.chirpstack.forms import Event
 from gateway.wire import (
@@ -35,6 +35,12 @@ DROPPED: dict[str | int, ReceiptKind] = {
 
 
 def _up(event: Event, decoded: Any, limits: Settings) -> Parsed:
+    parsed = _values(event, decoded, limits)
+    parsed.reception = radio.reception(event)
+    return parsed
+
+
+def _values(event: Event, decoded: Any, limits: Settings) -> Parsed:
     if not event.f_port:
         return Parsed(counted="mac_only")
     if event.join_server_context is not None:

@@ -8,7 +8,7 @@ import msgspec
 from citynet.errors import BadInput
 from citynet.model import ReceiptKind
 from citynet.settings import Settings
-from gateway import lenient
+from gateway import lenient, things_stack_radio
 from gateway.wire import (
     PROTOCOLS,
     Answer,
@@ -64,6 +64,9 @@ class Uplink(msgspec.Struct):
     received_at: str | None = None
     last_battery_percentage: Battery | None = None
     app_s_key: dict[str, Any] | None = None
+    # Read apart: what a gateway writes wrongly must not cost the values of the frame.
+    rx_metadata: msgspec.Raw | None = None
+    settings: msgspec.Raw | None = None
 
 
 class Down(msgspec.Struct):
@@ -139,6 +142,7 @@ TOLD: dict[str, tuple[ReceiptKind, str]] = {
 
 # Written by codecs: a NaN or a repeated key in one of them must not cost its neighbours.
 FREE = ("decoded_payload", "normalized_payload", "data")
+RADIO = ("rx_metadata", "settings")
 
 
 def read(payload: bytes, limits: Settings) -> tuple[Message, dict[str, Any]]:
@@ -157,13 +161,18 @@ def _slowly(payload: bytes, limits: Settings) -> tuple[Message, dict[str, Any]]:
     if not isinstance(document, dict):
         raise BadInput("wrong_shape", "not an object")
     free: dict[str, Any] = {}
+    radio: dict[str, Any] = {}
     for inner in (document.get(name) for name in ("service_data", "uplink_normalized", "uplink_message")):
         if isinstance(inner, dict):
             free |= {part: inner.pop(part) for part in FREE if part in inner}
+            radio |= {part: inner.pop(part) for part in RADIO if part in inner}
     try:
-        return msgspec.convert(document, Message), free
+        message = msgspec.convert(document, Message)
     except (msgspec.ValidationError, RecursionError) as error:
         raise BadInput("wrong_shape", str(error)) from error
+    for part, told in radio.items() if message.uplink_message else ():
+        setattr(message.uplink_message, part, msgspec.Raw(msgspec.json.encode(told)))
+    return message, free
 
 
 def _fast(raw: bytes, limits: Settings) -> Any:
@@ -176,12 +185,15 @@ def _fast(raw: bytes, limits: Settings) -> Any:
 
 
 def _uplink(message: Message, uplink: Uplink, free: dict[str, Any]) -> Parsed:
+    heard = things_stack_radio.reception(
+        message.end_device_ids.dev_addr, uplink.f_cnt, metadata=uplink.rx_metadata, settings=uplink.settings
+    )
     if not uplink.f_port:
-        return Parsed(counted="mac_only")
+        return Parsed(counted="mac_only", reception=heard)
     # The network server's clock: those of gateways, in rx_metadata and settings, may be off by any amount.
     time = moment_us(uplink.received_at or message.received_at)
     session = uplink.session_key_id or message.end_device_ids.dev_addr
-    parsed = Parsed(repeat=(session, uplink.f_cnt, uplink.frm_payload, uplink.f_port))
+    parsed = Parsed(repeat=(session, uplink.f_cnt, uplink.frm_payload, uplink.f_port), reception=heard)
     if free.get("decoded_payload"):
         _add(parsed, time, free["decoded_payload"])
         _normalized(parsed, time, free.get("normalized_payload"))

@@ -1,0 +1,71 @@
+"""How gateways of The Things Stack heard an uplink. Used by gateway/protocols/things_stack.py."""
+
+import msgspec
+
+from gateway.reception import NOT_READABLE, limited
+from gateway.wire import Heard, Reception
+
+
+class Ids(msgspec.Struct):
+    """Which gateway; through Packet Broker only the EUI tells them apart."""
+
+    gateway_id: str = ""
+    eui: str = ""
+
+
+class Place(msgspec.Struct):
+    """Degrees."""
+
+    latitude: float = 0.0
+    longitude: float = 0.0
+
+
+class Rx(msgspec.Struct):
+    """One gateway's view of a frame."""
+
+    gateway_ids: Ids = msgspec.field(default_factory=Ids)
+    rssi: float = 0.0
+    snr: float = 0.0
+    location: Place | None = None
+
+
+class Lora(msgspec.Struct):
+    """Modulation parameters."""
+
+    spreading_factor: int = 0
+
+
+class Rate(msgspec.Struct):
+    """Which modulation."""
+
+    lora: Lora = msgspec.field(default_factory=Lora)
+
+
+class Sent(msgspec.Struct):
+    """How it was sent."""
+
+    data_rate: Rate = msgspec.field(default_factory=Rate)
+
+
+RX = msgspec.json.Decoder(list[Rx])
+SENT = msgspec.json.Decoder(Sent)
+
+
+def reception(
+    session: str, f_cnt: int, *, metadata: msgspec.Raw | None, settings: msgspec.Raw | None
+) -> Reception | None:
+    """None where the message does not say who heard it, or says it in a way that cannot be read."""
+    if metadata is None:
+        return None
+    try:
+        views = RX.decode(metadata)
+        spreading = SENT.decode(settings).data_rate.lora.spreading_factor if settings is not None else 0
+    except NOT_READABLE:
+        return None
+    return limited(Reception(session, f_cnt, spreading, [_heard(view) for view in views]))
+
+
+def _heard(view: Rx) -> Heard:
+    at, ids = view.location, view.gateway_ids
+    place = (at.longitude, at.latitude) if at and (at.longitude or at.latitude) else (None, None)
+    return Heard((ids.eui or ids.gateway_id).lower(), view.rssi, view.snr, *place)
