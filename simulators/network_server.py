@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -16,6 +17,8 @@ from simulators.ledger import Note
 from simulators.mqtt import Concentrator
 from simulators.physics.city import City
 
+NEAR_DBM, NOISE_DBM, METRES_PER_DEGREE = -72.0, -117.0, 111_195.0
+SNR_NEEDED_DB = -7.5  # of spreading factor 7, which all simulated devices use
 TXACK_S, ACK_S, ACK_TIMEOUT_S = 0.5, 1.5, 6.0
 Later = Callable[[float, Callable[[float], None]], None]
 
@@ -39,6 +42,8 @@ class NetworkServer:
         self._rng = np.random.default_rng([city.world.seed, 71])
         self.f_cnt: Counter[str] = Counter()
         self._f_cnt_down: Counter[str] = Counter()
+        self._rssi: dict[tuple[str, str], int] = {}
+        self._masts = {p.device.external_id: p for p in city.gateways.devices if p.device}
 
     def joins(self, t: float) -> None:
         """Every device joins the network once, when the city is first switched on."""
@@ -49,7 +54,7 @@ class NetworkServer:
     def uplink(self, device: Proposal, t: float, values: dict[str, float], *, note: Note) -> None:
         """Publishes one frame as heard by all working gateways in range."""
         heard = self._heard(device)
-        self.f_cnt[device.key] += 1
+        self.f_cnt[device.key] += 1 + self._unheard(heard)
         count = self.f_cnt[device.key]
         unique = chirpstack.dedup_id(device.key, count, t)
         body = chirpstack.uplink(device, t, values, f_cnt=count, heard=heard, unique=unique)
@@ -108,10 +113,26 @@ class NetworkServer:
 
     def _heard(self, device: Proposal) -> list[Heard]:
         views = []
-        for rank, gateway in enumerate(self._gateways_up(device)):
-            rssi = -84 - 11 * rank + round(float(self._rng.normal(0, 3)))
-            views.append(Heard(gateway, rssi, round(9.0 - 4.5 * rank + float(self._rng.normal(0, 1)), 1)))
+        for gateway in self._gateways_up(device):
+            rssi = self._rssi_dbm(device, gateway) + round(float(self._rng.normal(0, 2)))
+            views.append(Heard(gateway, rssi, round(min(10.0, rssi - NOISE_DBM), 1)))
         return views
+
+    def _rssi_dbm(self, device: Proposal, gateway: str) -> int:
+        """By distance, and by what stands between: an offset of its own for each device."""
+        if (device.key, gateway) not in self._rssi:
+            mast = self._masts[gateway]
+            east = ((device.lon or 0.0) - (mast.lon or 0.0)) * np.cos(np.radians(mast.lat or 0.0))
+            away_m = METRES_PER_DEGREE * float(np.hypot(east, (device.lat or 0.0) - (mast.lat or 0.0)))
+            shadow = float(np.random.default_rng(crc32(f"{device.key}{gateway}".encode())).normal(0, 4))
+            self._rssi[device.key, gateway] = round(NEAR_DBM - 35.0 * np.log10(max(away_m, 30.0) / 100.0) + shadow)
+        return self._rssi[device.key, gateway]
+
+    def _unheard(self, heard: list[Heard]) -> int:
+        """Frames before this one that nobody heard: seldom, and more where the best signal is weak."""
+        margin = max((view.snr_db for view in heard), default=0.0) - SNR_NEEDED_DB
+        chance = 0.004 + 0.2 / (1.0 + np.exp(margin))
+        return int(self._rng.uniform() < chance)
 
     def _gateways_up(self, device: Proposal) -> list[str]:
         rows = self._city.gateways

@@ -15,7 +15,7 @@ from citynet.errors import BadInput, CitynetError
 from citynet.model import ProposalRequest, Reply
 from citynet.part import Part
 from citynet.registry import Registry
-from situation_center import groups, intake, outbox, receipts, registry_write, timers
+from situation_center import battery_days, groups, intake, outbox, receipts, registry_write, timers
 from situation_center.reactions import reactions
 from situation_center.sign_in import SignInWatch
 from situation_center.store import Center
@@ -105,6 +105,7 @@ class Worker:
             tasks.create_task(self.repeat("groups", lambda: groups.advance(center)))
             tasks.create_task(self.repeat("timers", lambda: timers.watch(center)))
             tasks.create_task(self.repeat("sign_in", self.sign_in.look))
+            tasks.create_task(self.repeat("batteries", lambda: battery_days.refresh(center)))
             tasks.create_task(self.repeat("outbox", lambda: outbox.publish(center)))
             tasks.create_task(self.repeat("notices", lambda: outbox.take_notices(center, list(found.values()))))
             for reaction in found.values():

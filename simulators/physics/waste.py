@@ -19,6 +19,8 @@ from simulators.world import World
 
 COLLECTED_HOUR = 6.5
 FULL_PERCENT = 84.0
+CHANGED_PERCENT = 18.0
+BATTERY_DRAIN = (0.04, 0.4)
 FIRE_CEL = 320.0
 FIRE_RISE_S = 150.0
 ALARM_CEL = 70.0
@@ -37,7 +39,10 @@ class Bins(Kind):
         self._cycle_days = np.maximum(1, np.floor(FULL_PERCENT / self._rate))
         self._phase_days = np.floor(self.rng.uniform(0, self._cycle_days))
         self._waves = Waves(self.rng, n, ((0.7, 2000, 9000), (0.6, 20000, 90000)))
-        self._tilt, self._battery = self.rng.uniform(0, 4, n), self.rng.uniform(55, 100, n)
+        self._tilt, charge = self.rng.uniform(0, 4, n), self.rng.uniform(0, 1, n)
+        # Percent a day; every sensor gets a new battery at CHANGED_PERCENT, each at its own time.
+        self._drain = BATTERY_DRAIN[0] + (BATTERY_DRAIN[1] - BATTERY_DRAIN[0]) * charge**2
+        self._drained = (100.0 - CHANGED_PERCENT) * (charge * 7919.0 % 1.0)
         self.fire_from = np.full(n, np.inf)
         self.fire_to = np.full(n, -np.inf)
         self.heard = np.ones(n, bool)
@@ -55,8 +60,13 @@ class Bins(Kind):
             "fill": np.clip(fill, 0, 96),
             "temperature": temperature,
             "tilt": np.repeat(self._tilt[:, None], len(t), axis=1).reshape(n, -1),
-            "battery": np.repeat(self._battery[:, None], len(t), axis=1),
+            "battery": 100.0 - self._used(t),
         }
+
+    def _used(self, t: Array) -> Array:
+        days = (t - REGISTERS_START) / DAY_S
+        used: Array = (self._drained[:, None] + self._drain[:, None] * days[None, :]) % (100.0 - CHANGED_PERCENT)
+        return used
 
     def now(self, t: float) -> dict[str, Array]:
         values = super().now(t)

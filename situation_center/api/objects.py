@@ -14,6 +14,7 @@ from situation_center.api.doors import OwnsAccount, Place, ProblemRoute, ReadsRe
 from situation_center.store import SQL, Center
 from situation_center.views.base import scope
 from situation_center.views.health import Health
+from situation_center.views.radio import DeviceRadio
 from situation_center.views.rows import FoundObject, ObjectCard, ServicePage
 
 router = APIRouter(tags=["objects"], route_class=ProblemRoute)
@@ -79,8 +80,14 @@ async def one_object(ref: str, actor: ReadsRegistry, place: Place) -> ObjectCard
 
 @router.get("/device-health")
 async def device_health(actor: ReadsRegistry, place: Place) -> Health:
-    """Who is silent, whose battery ends, whose clock is wrong."""
+    """Who is silent, whose battery ends, whose clock is wrong, who is heard badly and by which gateway."""
     return await views.health(place.db, actor)
+
+
+@router.get("/objects/{ref}/radio")
+async def object_radio(ref: str, actor: ReadsRegistry, place: Place) -> DeviceRadio:
+    """How radio networks hear the device of an object: signal, losses by day, frame counter, gateways."""
+    return await views.device_radio(place.db, actor, await object_id_of(place.db, actor, ref))
 
 
 @router.get("/devices")

@@ -9,6 +9,7 @@ from citynet.access import Actor
 from situation_center import views
 from situation_center.desk import desk, viewer
 from situation_center.screens import register
+from situation_center.screens.parts import radio as parts
 from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.card import named
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
@@ -19,7 +20,7 @@ from situation_center.wording import count, date_time, integer, number, say, wor
 
 @register("health", path="/health", action="registry.read")
 async def health(who: Actor, _: Mapping[str, str]) -> html.Div:
-    """Silent devices, batteries, clocks."""
+    """Silent devices, batteries, clocks, radio."""
     language = who.language
     body = html.Div(
         _tables(await views.health(desk().db, who), language), id="health-tables", className="health-tables"
@@ -29,10 +30,17 @@ async def health(who: Actor, _: Mapping[str, str]) -> html.Div:
 
 
 def _tables(found: Health, language: str) -> list[html.Section]:
+    radio = found["radio"]
     tables = {
         "silent": (("object", "since", "heard", "behind"), [_silent(row, language) for row in found["silent"]]),
         "batteries": (("object", "percent", "days"), [_battery(row, language) for row in found["batteries"]]),
         "clocks": (("object", "clock", "reported"), [_clock(row, language) for row in found["clocks"]]),
+        "weak": (parts.WEAK, [html.Tr([_place(row, language), *parts.weak(row, language)]) for row in radio["weak"]]),
+        "gateways": (parts.GATEWAY, [parts.gateway(row, language) for row in radio["gateways"]]),
+        "counters": (
+            parts.COUNTER,
+            [html.Tr([_place(row, language), *parts.counter(row, language)]) for row in radio["counters"]],
+        ),
     }
     return [
         panel(f"{say(language, f'health.{kind}')} · {integer(language, len(lines))}", _table(columns, lines, language))

@@ -11,7 +11,7 @@ from citynet.access import Actor
 from situation_center import views
 from situation_center.desk import desk, viewer
 from situation_center.screens import register
-from situation_center.screens.parts import card, charts, device_access, object_view
+from situation_center.screens.parts import card, charts, device_access, object_view, radio
 from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.card import named
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
@@ -40,6 +40,7 @@ async def object_page(who: Actor, said: Mapping[str, str]) -> html.Div:
             html.Div(
                 [
                     html.Div(_right(found, who), id="object-right", className="column"),
+                    *await radio.section(who, found["object_id"]),
                     *await device_access.section(who, found["object_id"]),
                 ],
                 className="column",

@@ -17,6 +17,7 @@ from situation_center.views.queue import assignees as assignees
 from situation_center.views.queue import find as find
 from situation_center.views.queue import organisations as organisations
 from situation_center.views.queue import queue as queue
+from situation_center.views.radio import device_radio as device_radio
 from situation_center.views.registry import classes_in_use as classes_in_use
 from situation_center.views.registry import profile_names as profile_names
 from situation_center.views.registry import registry_page as registry_page

@@ -237,21 +237,13 @@ SELECT n.object_id, n.object_ru, n.object_en, n.class_, n.since,
 FROM named n WHERE NOT EXISTS (SELECT FROM silent p WHERE p.object_id = n.parent_id)
 ORDER BY behind DESC, n.since LIMIT %(limit)s
 
--- health_batteries: newest value of each battery and its medians by day; days count from the first of them.
-SELECT o.object_id, o.name_ru AS object_ru, o.name_en AS object_en, o.class AS class_, n.value AS percent, n.time,
-  d.ages, d.levels
-FROM series s JOIN newest n USING (series_id) JOIN object_now o ON o.object_id = s.object_id
-JOIN LATERAL (
-  SELECT array_agg(age ORDER BY age) AS ages, array_agg(level ORDER BY age) AS levels FROM (
-    SELECT %(days)s - extract(day FROM n.time - date_trunc('day', r.time))::float8 AS age,
-      percentile_cont(0.5) WITHIN GROUP (ORDER BY r.value) AS level
-    FROM reading r
-    WHERE r.series_id = s.series_id AND r.time > n.time - make_interval(days => %(days)s) AND r.time <= n.time
-    GROUP BY 1) b) d ON true
+-- health_batteries: newest value of each battery and its forecast, the first to end first.
+SELECT o.object_id, o.name_ru AS object_ru, o.name_en AS object_en, o.class AS class_, n.value AS percent, n.time, b.days
+FROM series s JOIN newest n USING (series_id) JOIN object_now o ON o.object_id = s.object_id LEFT JOIN battery b USING (series_id)
 WHERE s.quantity IN ('battery', 'battery_level') AND s.unit = '%%'
   AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
   AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
-ORDER BY n.value LIMIT 2000
+ORDER BY b.days, n.value LIMIT %(limit)s
 
 -- health_clocks: devices whose newest report does not fit its arrival: late by their own clock, or marked as ahead.
 -- A value handed in as history (not marked as late on the live road, quality 16) says nothing about a clock.
@@ -264,3 +256,62 @@ WHERE (abs(extract(epoch FROM n.received - n.time)) > %(clock_s)s OR n.quality &
   AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
 GROUP BY o.object_id, o.name_ru, o.name_en, o.class
 ORDER BY abs(max(extract(epoch FROM n.received - n.time))) DESC LIMIT %(limit)s
+
+-- radio_weak: devices that their network hears badly; the margin is what SNR is above the least that the spreading
+-- factor needs. From 20 frames on, so that a device that just came is not called bad.
+SELECT o.object_id, o.name_ru AS object_ru, o.name_en AS object_en, o.class AS class_, r.rssi, r.snr, r.spreading,
+  r.snr + 7.5 + 2.5 * (r.spreading - 7) AS margin, r.month_lost::float8 / (r.month_frames + r.month_lost) AS loss,
+  r.month_frames AS frames, (SELECT count(*)::int FROM radio_link l WHERE l.device_id = r.device_id) AS gateways
+FROM radio_device r
+LEFT JOIN device_point p ON p.device_id = r.device_id AND p.valid_to = 'infinity'
+JOIN object_now o ON o.object_id = coalesce(p.object_id, r.device_id)
+WHERE r.month_frames + r.month_lost >= 20
+  AND (r.spreading > 0 AND r.snr + 7.5 + 2.5 * (r.spreading - 7) < %(margin_db)s
+    OR r.month_lost > %(loss)s * (r.month_frames + r.month_lost))
+  AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
+ORDER BY loss DESC, margin LIMIT %(limit)s
+
+-- radio_counters: devices whose frame counter went back: begun anew, or old frames sent again.
+SELECT o.object_id, o.name_ru AS object_ru, o.name_en AS object_en, o.class AS class_, r.resets, r.replays, r.f_cnt,
+  greatest(r.last_reset, r.last_replay) AS last
+FROM radio_device r
+LEFT JOIN device_point p ON p.device_id = r.device_id AND p.valid_to = 'infinity'
+JOIN object_now o ON o.object_id = coalesce(p.object_id, r.device_id)
+WHERE r.resets + r.replays > 0
+  AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
+ORDER BY last DESC LIMIT %(limit)s
+
+-- radio_gateways: what each gateway hears: devices, those that no other hears, mean signal, losses of the devices that it
+-- hears best. A gateway that had fewer than one frame in fifty of the best one's does not count as hearing a device.
+WITH link AS (SELECT l.*, max(l.frames) OVER (PARTITION BY l.device_id) AS best FROM radio_link l),
+counted AS (SELECT link.*, count(*) OVER (PARTITION BY device_id) AS several FROM link WHERE frames * 50 >= best),
+gateways AS (
+  SELECT c.gateway, count(*)::int AS devices, count(*) FILTER (WHERE c.several = 1)::int AS alone, avg(c.rssi) AS rssi,
+    avg(c.snr) AS snr, max(c.last_heard) AS heard,
+    sum(r.month_lost) FILTER (WHERE c.frames = c.best)::float8
+      / nullif(sum(r.month_frames + r.month_lost) FILTER (WHERE c.frames = c.best), 0) AS loss
+  FROM counted c JOIN radio_device r USING (device_id) GROUP BY c.gateway)
+SELECT g.*, o.object_id, o.name_ru AS object_ru, o.name_en AS object_en, coalesce(o.class, 'gateway') AS class_
+FROM gateways g
+LEFT JOIN object d ON d.key = 'device/' || g.gateway
+LEFT JOIN device_point p ON p.device_id = d.object_id AND p.valid_to = 'infinity'
+LEFT JOIN object_now o ON o.object_id = coalesce(p.object_id, d.object_id)
+WHERE (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR o.zone_ids IS NULL OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
+ORDER BY g.alone DESC, g.devices DESC, g.gateway LIMIT %(limit)s
+
+-- radio_of_object: how the device of an object is heard.
+SELECT r.device_id, r.last_heard, r.f_cnt, r.spreading, r.rssi, r.snr, r.day, r.frames, r.lost, r.month_frames,
+  r.month_lost, r.resets, r.replays, r.last_reset, r.last_replay
+FROM radio_device r WHERE r.device_id = coalesce(
+  (SELECT device_id FROM device_point WHERE object_id = %(id)s AND valid_to = 'infinity' LIMIT 1), %(id)s)
+
+-- radio_links: the gateways that hear a device, the best one first.
+SELECT l.gateway, l.last_heard, l.frames, l.rssi, l.snr, o.object_id, o.name_ru AS object_ru, o.name_en AS object_en
+FROM radio_link l
+LEFT JOIN object d ON d.key = 'device/' || l.gateway
+LEFT JOIN device_point p ON p.device_id = d.object_id AND p.valid_to = 'infinity'
+LEFT JOIN object_now o ON o.object_id = coalesce(p.object_id, d.object_id)
+WHERE l.device_id = %(id)s ORDER BY l.frames DESC LIMIT 20

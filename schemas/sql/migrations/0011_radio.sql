@@ -15,3 +15,9 @@ CREATE TABLE radio_device (
   resets int NOT NULL DEFAULT 0, replays int NOT NULL DEFAULT 0, last_reset timestamptz, last_replay timestamptz);
 GRANT SELECT, INSERT, UPDATE, DELETE ON radio_link, radio_device TO citynet_ingest;
 GRANT SELECT ON radio_link, radio_device TO citynet_center, citynet_analytics, citynet_gateway;
+-- Medians of a battery by day (the day since 1970 at its remainder by 60) and how many days are left to 10 %; NULL where it
+-- does not fall or too little is known. change: the newest value that was seen. Written by situation_center.
+CREATE TABLE battery (
+  series_id int PRIMARY KEY REFERENCES series, day int NOT NULL, levels real[] NOT NULL CHECK (cardinality(levels) = 60),
+  days float8, change bigint NOT NULL, computed timestamptz NOT NULL DEFAULT now());
+GRANT SELECT, INSERT, UPDATE ON battery TO citynet_center;

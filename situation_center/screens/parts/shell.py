@@ -74,6 +74,7 @@ def pages(who: Actor) -> list[tuple[str, str]]:
         found.append(("/commands", say(language, "orders.title")))
     if access.allowed(who, "registry.read"):
         found.append(("/registry", say(language, "registry.title")))
+        found.append(("/health", say(language, "health.menu")))
     if access.allowed(who, "pipeline.read"):
         found.append(("/pipeline", say(language, "shell.pipeline")))
     return found
