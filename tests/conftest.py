@@ -22,7 +22,9 @@ from citynet.part import Part
 from citynet.settings import Settings
 
 # Taken out of the environment: cities that a test starts as a whole bring their own server.
-OUTSIDE = os.environ.pop("CITYNET_DATABASE_URL", "")
+# Not under the name of the setting, or every city of the tests would use it; under another one for pytest's workers.
+OUTSIDE = os.environ.pop("CITYNET_DATABASE_URL", "") or os.environ.get("TESTS_DATABASE_URL", "")
+os.environ["TESTS_DATABASE_URL"] = OUTSIDE
 TEMPLATE = f"citynet_template_{os.getpid()}"
 # gRPC must keep its hands off the forks by which servers are started: gateway/chirpstack/__init__.py says why.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
