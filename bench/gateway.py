@@ -168,7 +168,7 @@ def gateway(quick: bool) -> Report:
         cities.plant(city.settings, cities.names(DEVICES))
         with cities.paused(city, ("ingest",)):
             fill(city, messages)
-            asyncio.run(_prepared(city.settings))
+            asyncio.run(prepared(city.settings))
             works = {
                 "native": partial(gateway_run, city.settings, messages, len(KEYS)),
                 "fetch": partial(fetch_run, city.settings, messages),
@@ -201,6 +201,6 @@ def gateway(quick: bool) -> Report:
     )
 
 
-async def _prepared(settings: Settings) -> None:
+async def prepared(settings: Settings) -> None:
     async with bus.connected(settings, "admin") as admin:
         await short_memory(admin)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -74,12 +74,17 @@ INGEST_RADIO = Consumer("READINGS", "ingest-radio", "readings.radio")
 INGEST_EVENTS = Consumer("EVENTS", "ingest-events", "events.>")
 INGEST_RECEIPTS = Consumer("RECEIPTS", "ingest-receipts", "receipts.>")
 INGEST_DEAD = Consumer("DEAD", "ingest-dead", "dead.>")
+# Raw frames for the archive: one process at a time, see ingest.archive.
+INGEST_ARCHIVE = [
+    Consumer(stream, "ingest-archive", subject, in_order=True, lean=True)
+    for stream, subject in (("UPLINKS", "up.>"), ("HISTORY", "hist.>"))
+]
 INGEST_REQUESTS = Consumer("REQUESTS", "ingest-requests", "requests.replay")
 ANALYTICS_LIVE = partitioned("READINGS", "analytics-live", "readings.live")
 ANALYTICS_HISTORY = partitioned("READINGS", "analytics-hist", "readings.hist")
 CONSUMERS = [
     *GATEWAY_UPLINKS, *GATEWAY_HISTORY, GATEWAY_QOS0, GATEWAY_COMMANDS, INGEST_LIVE, INGEST_HISTORY,
-    INGEST_EDITS, INGEST_RADIO, INGEST_EVENTS, INGEST_RECEIPTS, INGEST_DEAD, INGEST_REQUESTS,
+    INGEST_EDITS, INGEST_RADIO, INGEST_EVENTS, INGEST_RECEIPTS, INGEST_DEAD, INGEST_REQUESTS, *INGEST_ARCHIVE,
     *ANALYTICS_LIVE, *ANALYTICS_HISTORY,
 ]  # fmt: skip
 
@@ -370,21 +375,15 @@ class NatsBus:
 
     async def last(self, stream: str, subject: str) -> bytes | None:
         """Body of the newest message that the stream still holds on a subject. Raises Unavailable."""
-        try:
+        with _answers(), suppress(nats.js.errors.NotFoundError):
             return (await self.js.get_last_msg(stream, subject)).data
-        except nats.js.errors.NotFoundError:
-            return None
-        except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
-            raise Unavailable(f"the broker does not read {stream}: run `citynet doctor`") from error
+        return None
 
     async def stored(self, stream: str, seq: int) -> bytes | None:
         """Body of a message that the stream still holds. Raises Unavailable."""
-        try:
+        with _answers(), suppress(nats.js.errors.NotFoundError):
             return (await self.js.get_msg(stream, seq)).data
-        except nats.js.errors.NotFoundError:
-            return None
-        except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
-            raise Unavailable(f"the broker does not read {stream}: run `citynet doctor`") from error
+        return None
 
     async def reread(
         self, stream: str, subject: str, *, since: datetime, batch: int, last: int = 0
@@ -411,6 +410,12 @@ class NatsBus:
             left = left - len(frames) if frames[-1].seq < last else 0
         with _answers():
             await reading.unsubscribe()
+
+    async def oldest(self, stream: str) -> datetime | None:
+        """When the first message that a stream still holds was stored; None when it holds none. Raises Unavailable."""
+        with _answers():
+            state = (await self.js.stream_info(stream)).state
+            return await self._stored(stream, state.first_seq) if state.messages else None
 
     async def stream_state(self, stream: str) -> tuple[int, int, int]:
         """(messages, bytes, last sequence) of a stream."""

@@ -112,6 +112,13 @@ class Database:
         async with self.pool.connection() as conn:
             yield conn
 
+    @asynccontextmanager
+    async def own_connection(self) -> AsyncIterator[Connection]:
+        """A connection outside of the pool, for a lock that lasts as long as it. Raises psycopg.OperationalError."""
+        connecting: Any = psycopg.AsyncConnection.connect(self.url, autocommit=True, row_factory=dict_row)
+        async with await connecting as conn:
+            yield conn
+
     async def rows(self, query: LiteralString, params: Any = None) -> list[Row]:
         """All rows of a reading query."""
         async with self.pool.connection() as conn:

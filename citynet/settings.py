@@ -64,6 +64,12 @@ class Settings(BaseSettings):
         "json", description="Marshaler of ChirpStack's MQTT integration, for downlinks; events are told by their bytes."
     )
     uplinks_max_bytes: int = Field(2_000_000_000, description="Limit of the stream UPLINKS, 60 % of the quota.")
+    archive_days: int = Field(
+        30, description="Days for which raw frames are kept in the database, to be decoded again; 0 = none are.", ge=0
+    )
+    archive_max_bytes: int = Field(
+        10_000_000_000, description="Most room of raw frames in the database; the oldest ones go first.", ge=1_000_000
+    )
     sync_always: bool = Field(False, description="Broker fsyncs each write: survives power loss, slower alone.")
     owner_password: SecretStr = Field(SecretStr(""), description="Password of citynet_owner; empty = from home.")
 

@@ -61,3 +61,9 @@ ORDER BY c.command_id LIMIT 1000
 
 -- queued: which commands a network server has queued under these names.
 SELECT command_id, detail FROM receipt WHERE kind = 'queued' AND detail = ANY(%s)
+
+-- next_block: the block of archived frames after one that was read; blocks follow their newest frame.
+SELECT block_id, last_at, raw_bytes, body FROM frame_block
+WHERE stream = %(stream)s AND (last_at, block_id) > (%(at)s, %(block_id)s) AND last_at >= %(since)s
+  AND first_at < %(before)s
+ORDER BY last_at, block_id LIMIT 1

@@ -4,11 +4,15 @@ The raw frames, the quarantine and the receipts are left alone; the same request
 
 import asyncio
 from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import structlog
 
+from citynet import __version__, archive, db
 from citynet.bus import Frame, Incoming
 from citynet.errors import BadInput, Unavailable
 from citynet.model import (
@@ -23,12 +27,15 @@ from citynet.model import (
 from citynet.part import Part
 from gateway import checks
 from gateway.decoding import Decoder
+from gateway.devices import codecs
 from gateway.directory import Directory
+from gateway.scripted import Heard
 from gateway.wire import device_id, subject_token
 
 log = structlog.get_logger()
 REQUEST, PROGRESS, EDITS = "rpc.uplinks.redecode", "live.redecode", "readings.edit"
 BATCH = 500
+SQL = db.named_sql(Path(__file__).with_name("queries.sql"))
 STREAMS = {"HISTORY": "hist", "UPLINKS": "up"}
 
 
@@ -85,19 +92,39 @@ class Redecoder:
     async def _serve(self, request: RedecodeRequest) -> None:
         job = Job(request, {s: Decoder(s, self.directory, self.part.settings) for s in STREAMS})
         try:
-            for stream, root in STREAMS.items():
-                token = subject_token(request.external_id) if request.external_id else "*"
-                reading = self.part.bus.reread(stream, f"{root}.*.{token}.>", since=request.since, batch=BATCH)
-                async for frames in reading:
+            for stream in STREAMS:
+                async for frames in self._frames(stream, request):
                     async with self.turn:
                         await self._take(job, stream, frames)
                     await self.part.bus.push(PROGRESS, job.progress())
             await self.part.bus.push(PROGRESS, job.progress(done=True))
-        except Unavailable as error:
+        except (Unavailable, *db.AWAY) as error:
             await self.part.bus.push(PROGRESS, job.progress(done=True, error=str(error)))
             raise
         finally:
             log.info("decoded again", who=request.who, frames=job.frames, readings=job.readings)
+
+    async def _frames(self, stream: str, request: RedecodeRequest) -> AsyncIterator[list[Frame]]:
+        """Frames of a stream since the moment asked for: what the broker has let go from the archive, then the rest."""
+        token = subject_token(request.external_id) if request.external_id else "*"
+        before = await self.part.bus.oldest(stream)
+        async for frames in self._archived(stream, request.since, before or datetime.now(UTC)):
+            chosen = [one for one in frames if token in ("*", one.subject.split(".")[2])]
+            for start in range(0, len(frames), BATCH):  # an empty one tells that the work goes on
+                yield chosen[start : start + BATCH]
+        if before:
+            subject = f"{STREAMS[stream]}.*.{token}.>"
+            async for frames in self.part.bus.reread(stream, subject, since=request.since, batch=BATCH):
+                yield frames
+
+    async def _archived(self, stream: str, since: datetime, before: datetime) -> AsyncIterator[list[Frame]]:
+        """Frames of the archive that were stored in [since, before), a block at a time, in order."""
+        since_ns, before_ns = (round(moment.timestamp() * 1e6) * 1000 for moment in (since, before))
+        given = {"stream": stream, "since": since, "before": before, "at": since, "block_id": 0}
+        while block := await self.part.db.row(SQL["next_block"], given):
+            frames = await asyncio.to_thread(archive.unpack, block["body"], block["raw_bytes"])
+            yield [frame for frame in frames if since_ns <= frame.arrival_ns < before_ns]
+            given |= {"at": block["last_at"], "block_id": block["block_id"]}
 
     async def _take(self, job: Job, stream: str, frames: list[Frame]) -> None:
         await self.directory.meet(device_id(frame.subject.split(".")[2]) for frame in frames)
@@ -110,17 +137,31 @@ class Redecoder:
             await self._decode(job, job.decoders[stream], some, profile=profile)
 
     async def _decode(self, job: Job, decoder: Decoder, frames: list[Frame], *, profile: str) -> None:
-        heard = await decoder.hear(frames)
-        if heard:  # the registry may have changed meanwhile
-            await self.directory.meet({device_id(frame.subject.split(".")[2]) for frame in frames})
+        heard, version = await self._hear(decoder, frames, profile)
         draft = decoder.decode(frames, heard)
         checked = checks.check(draft, self.directory.targets, self.part.clock, limits=self.part.settings)
-        headers = {EDIT_WHO: job.request.who, EDIT_WHY: job.request.why, EDIT_CODEC: self._version(profile)}
+        headers = {EDIT_WHO: job.request.who, EDIT_WHY: job.request.why, EDIT_CODEC: version}
         for piece in checks.parts(checked.readings, self.part.settings.readings_message_bytes):
             await self.part.bus.publish(EDITS, pack_readings(checks.batch(piece, draft, 0)), headers=headers)
         job.frames += len(frames)
         job.readings += len(checked.readings)
         job.refused += len(draft.notices) + sum(map(len, checked.refused.values()))
 
+    async def _hear(self, decoder: Decoder, frames: list[Frame], profile: str) -> tuple[Mapping[int, Heard], str]:
+        """What scripts say, and the version that said it: the registry may change while a script runs."""
+        while True:
+            version = self._version(profile)
+            heard = await decoder.hear(frames)
+            if heard:
+                await self.directory.meet({device_id(frame.subject.split(".")[2]) for frame in frames})
+            if version == self._version(profile):
+                return heard, version
+
     def _version(self, profile: str) -> str:
-        return f"{profile}@{self.directory.profile_version(profile)}"
+        """Such as bin-lora@3/codec@2 for a script, bin-lora@3/python:bin-lora@0.1.0 for a family of this release."""
+        named = f"{profile}@{self.directory.profile_version(profile)}"
+        script, known = self.directory.script(profile), self.directory.profile(profile)
+        if script is not None:
+            return f"{named}/codec@{script.version}"
+        family = profile if profile in codecs() else known.language if known else ""
+        return f"{named}/python:{family}@{__version__}" if family else named

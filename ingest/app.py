@@ -8,6 +8,7 @@ from citynet.bus import Consumer
 from citynet.model import Event, Receipt
 from citynet.part import Part, together
 from ingest import events, receipts
+from ingest.archive import Archive
 from ingest.edits import EditWriter
 from ingest.figures import Latency
 from ingest.lane import Lane, Outcome, Write
@@ -91,6 +92,6 @@ async def run(part: Part) -> None:
     readings = Readings(part)
     try:
         work = [lane.run() for lane in [*readings.lanes(), *lanes(part)]]
-        await together([*work, ReplayLane(part).run(), readings.figures()])
+        await together([*work, ReplayLane(part).run(), Archive(part).run(), readings.figures()])
     finally:
         part.active = False

@@ -45,13 +45,17 @@ Stored = Callable[[Outcome, float], Awaitable[None]]
 
 @dataclass
 class Lane:
-    """A consumer and what stores its frames; batch = most frames a transaction takes."""
+    """A consumer and what stores its frames; batch = most frames a transaction takes.
+
+    gather_s: wait so long for a full batch; only where one puller has the consumer.
+    """
 
     part: Part
     consumer: Consumer
     write: Write
     batch: int
     after: Stored | None = None
+    gather_s: float = 0.0
 
     async def run(self) -> None:
         """Follow the stream until the part stops. Raises Unavailable when the broker is away."""
@@ -66,6 +70,7 @@ class Lane:
     async def _take(self, puller: Puller, frames: list[Frame]) -> None:
         began = time.monotonic()
         async with held(puller, frames, every_s=self.part.settings.ack_wait_s / 3):
+            await self._gather(puller, frames, until=began + self.gather_s)
             outcome = await self._stored(frames)
         await puller.ack(frames)
         self.part.counters.update(outcome.counters)
@@ -73,6 +78,14 @@ class Lane:
             await self.part.bus.push(subject, body)
         if self.after:
             await self.after(outcome, time.monotonic() - began)
+
+    async def _gather(self, puller: Puller, frames: list[Frame], *, until: float) -> None:
+        """More frames into the batch. A puller that had to go back gives the same again: then they are the batch."""
+        while len(frames) < self.batch and time.monotonic() < until and not self.part.stopping.is_set():
+            more = await puller.fetch(self.batch - len(frames), FETCH_WAIT_S)
+            if more and more[0].seq <= frames[-1].seq:
+                frames.clear()
+            frames += more
 
     async def _stored(self, frames: list[Frame]) -> Outcome:
         while True:

@@ -31,19 +31,23 @@ INSERT INTO reading (series_id, time, received, value, quality)
 SELECT * FROM unnest(%(series)s, %(time)s, %(received)s, %(value)s, %(quality)s)
 ON CONFLICT (series_id, time) DO NOTHING RETURNING series_id
 
--- insert_edits: a new version where the newest value is another one; what a person has corrected stays
+-- insert_edits: a new version where the newest value is another one, or equal but no longer (or newly) out of range
+-- (bit 4); what a person has corrected stays
 INSERT INTO reading_edit (series_id, time, version, value, quality, who, why, codec_version)
 SELECT x.series_id, x.time, coalesce(e.version, 0) + 1, x.value, x.quality, %(who)s, %(why)s, %(codec)s
 FROM unnest(%(series)s, %(time)s, %(value)s, %(quality)s) AS x (series_id, time, value, quality)
-CROSS JOIN LATERAL (SELECT value FROM reading r WHERE r.series_id = x.series_id AND r.time = x.time LIMIT 1) r
+CROSS JOIN LATERAL (
+  SELECT value, quality FROM reading r WHERE r.series_id = x.series_id AND r.time = x.time LIMIT 1) r
 LEFT JOIN LATERAL (
-  SELECT version, value, codec_version FROM reading_edit e WHERE e.series_id = x.series_id AND e.time = x.time
+  SELECT version, value, quality, codec_version FROM reading_edit e WHERE e.series_id = x.series_id AND e.time = x.time
   ORDER BY version DESC LIMIT 1) e ON true
-WHERE coalesce(e.value, r.value) <> x.value AND (e.version IS NULL OR e.codec_version IS NOT NULL)
+WHERE (coalesce(e.value, r.value) <> x.value OR (coalesce(e.quality, r.quality) # x.quality) & 4::int2 <> 0)
+  AND (e.version IS NULL OR e.codec_version IS NOT NULL)
 RETURNING series_id, time, value, quality
 
--- correct_newest: the newest value of a series is one that has just been corrected
-UPDATE newest n SET value = e.value, quality = n.quality | e.quality, change = nextval('newest_change')
+-- correct_newest: the newest value of a series is one that has just been corrected; quality as in reading_newest
+UPDATE newest n SET value = e.value, quality = (n.quality & 56::int2 | e.quality)::int2,
+  change = nextval('newest_change')
 FROM unnest(%(series)s::int[], %(time)s::timestamptz[], %(value)s::float8[], %(quality)s::int2[])
   AS e (series_id, time, value, quality)
 WHERE n.series_id = e.series_id AND n.time = e.time
@@ -117,6 +121,26 @@ UPDATE quarantine q SET replayed = now(), replayed_by = %(who)s
 FROM unnest(%(streams)s::text[], %(seqs)s::bigint[]) AS f (stream, seq)
 WHERE q.stream = f.stream AND q.stream_seq = f.seq AND q.stage = 'gateway' AND q.replayed IS NULL
 RETURNING quarantine_id
+
+-- insert_block: raw frames as they came, compressed
+INSERT INTO frame_block (stream, first_at, last_at, last_seq, frames, raw_bytes, body)
+VALUES (%(stream)s, %(first_at)s, %(last_at)s, %(last_seq)s, %(frames)s, %(raw_bytes)s, %(body)s)
+
+-- newest_block: where a stream is archived up to, for frames whose acknowledgement was lost
+SELECT last_at, last_seq FROM frame_block WHERE stream = %(stream)s ORDER BY last_at DESC, block_id DESC LIMIT 1
+
+-- trim_blocks: what is older than the archive keeps, and the oldest of what takes more room than it has
+DELETE FROM frame_block WHERE last_at < now() - make_interval(days => %(days)s) OR block_id IN (
+  SELECT block_id FROM (
+    SELECT block_id, sum(octet_length(body)) OVER (ORDER BY last_at DESC, block_id DESC) AS bytes FROM frame_block) b
+  WHERE bytes > %(bytes)s)
+
+-- size_blocks: bytes of all blocks, and how far they reach back
+SELECT coalesce(sum(octet_length(body)), 0)::int8 AS bytes, coalesce(sum(frames), 0)::int8 AS frames,
+  extract(epoch FROM now() - min(first_at))::float8 AS back_s FROM frame_block
+
+-- lock_archive: one process archives; false while another one does
+SELECT pg_try_advisory_lock(hashtext('citynet:archive')) AS mine
 
 -- insert_receipt: what became of a command, once
 INSERT INTO receipt (command_id, kind, time, detail)

@@ -167,3 +167,11 @@ async def make_part(settings: Settings, name: str, *, role: str, user: str = "")
     part = Part(name, settings, database, await bus.connect(settings, user or role))
     await part.load_clock()
     return part
+
+
+@pytest.fixture
+async def owner_db(city: Settings) -> AsyncIterator[db.Database]:
+    """The database with the rights of its owner: what no part may read or write."""
+    database = await db.Database(db.dsn(city, "owner"), size=2).open()
+    yield database
+    await database.close()

@@ -184,12 +184,22 @@ CREATE TABLE reading_edit (
   quality int2 NOT NULL, who text NOT NULL, at timestamptz NOT NULL DEFAULT now(), why text NOT NULL,
   codec_version text, PRIMARY KEY (series_id, time, version),
   CHECK (value > '-infinity' AND value < 'infinity'));
+-- A correction says how good its value is: of the first reading only what concerns its way stays (clock doubtful 8,
+-- late 16, repeated 32), not that the value was bad.
 CREATE VIEW reading_newest AS
   SELECT r.series_id, r.time, r.received, coalesce(e.value, r.value) AS value,
-         (r.quality | coalesce(e.quality, 0::int2))::int2 AS quality
+         CASE WHEN e.quality IS NULL THEN r.quality ELSE (r.quality & 56::int2 | e.quality)::int2 END AS quality
   FROM reading r LEFT JOIN LATERAL (
     SELECT value, quality FROM reading_edit e WHERE e.series_id = r.series_id AND e.time = r.time
     ORDER BY version DESC LIMIT 1) e ON true;
+
+-- Raw frames in compressed blocks, for longer than the broker holds them. Nobody may change one.
+CREATE TABLE frame_block (
+  block_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, stream text NOT NULL CHECK (stream IN ('UPLINKS','HISTORY')),
+  first_at timestamptz NOT NULL, last_at timestamptz NOT NULL CHECK (first_at <= last_at),
+  last_seq bigint NOT NULL, frames int NOT NULL CHECK (frames > 0), raw_bytes int NOT NULL CHECK (raw_bytes > 0),
+  body bytea STORAGE EXTERNAL NOT NULL);
+CREATE INDEX frame_block_time ON frame_block (stream, last_at, block_id);
 
 -- Newest value of each series; change orders the live push.
 CREATE SEQUENCE newest_change;
@@ -393,6 +403,8 @@ GRANT SELECT ON device_credential_now TO citynet_gateway, citynet_center, cityne
 GRANT SELECT ON city_clock, device_sign_in_ended TO citynet_identity;
 GRANT SELECT, INSERT, UPDATE ON device_credential TO citynet_center;
 GRANT SELECT, INSERT, UPDATE ON newest, condition, event, receipt, quarantine, reading, reading_edit TO citynet_ingest;
+GRANT SELECT, INSERT, DELETE ON frame_block TO citynet_ingest;
+GRANT SELECT ON frame_block TO citynet_gateway;
 GRANT USAGE ON SEQUENCE newest_change, condition_change TO citynet_ingest;
 GRANT SELECT ON reading, reading_edit, reading_newest, newest, event, condition TO citynet_analytics;
 GRANT USAGE ON SCHEMA analytics TO citynet_analytics;

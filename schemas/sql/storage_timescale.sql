@@ -10,7 +10,7 @@ CREATE TABLE reading (
         tsdb.segmentby = 'series_id', tsdb.orderby = 'time');
 CREATE VIEW reading_newest AS
   SELECT r.series_id, r.time, r.received, coalesce(e.value, r.value) AS value,
-         (r.quality | coalesce(e.quality, 0::int2))::int2 AS quality
+         CASE WHEN e.quality IS NULL THEN r.quality ELSE (r.quality & 56::int2 | e.quality)::int2 END AS quality
   FROM reading r LEFT JOIN LATERAL (
     SELECT value, quality FROM reading_edit e WHERE e.series_id = r.series_id AND e.time = r.time
     ORDER BY version DESC LIMIT 1) e ON true;

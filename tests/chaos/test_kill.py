@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from bench.city import KEYS, names, plant
-from citynet import bus, db, embedded
+from citynet import archive, bus, db, embedded
 from citynet.settings import Settings
 from citynet.supervisor import City
 from simulators.load import Load, fleet
@@ -97,11 +97,10 @@ def wait_until_stored(city: City, want: Stored, start: datetime) -> Stored:
 
 
 async def waiting(city: City) -> dict[str, int]:
-    """Durable -> messages that nobody has acknowledged, in the streams of readings."""
+    """Durable -> messages that nobody has acknowledged, in the streams of readings; the archive gathers in peace."""
+    durables = [one for one in bus.CONSUMERS if one.stream in ("UPLINKS", "READINGS") and one not in bus.INGEST_ARCHIVE]
     async with bus.connected(city.settings, "admin") as admin:
-        found = {
-            one.durable: await admin.pending(one) for one in bus.CONSUMERS if one.stream in ("UPLINKS", "READINGS")
-        }
+        found = {one.durable: await admin.pending(one) for one in durables}
     return {durable: count for durable, count in found.items() if count}
 
 
@@ -136,3 +135,25 @@ def test_what_was_acknowledged_is_stored_once(
     assert (len(lost), len(doubled), len(wrong)) == (0, 0, 0)
     assert load.acked_count == MESSAGES
     assert wait_until_nobody_waits(city) == {}
+
+
+async def stream_of(city: City) -> int:
+    """Messages that UPLINKS holds: all that it ever got."""
+    async with bus.connected(city.settings, "admin") as admin:
+        return (await admin.stream_state("UPLINKS"))[0]
+
+
+def test_after_all_this_each_raw_frame_is_archived_once(city: City, series: dict[str, list[int]]) -> None:
+    """Runs last: the parts, the broker and the database have died under the archive by now."""
+    if not next(ROUND):
+        Load(city.settings, fleet(list(series), messages=100, moments=1, keys=KEYS, start=datetime.now(UTC))).run(
+            limit_s=60
+        )
+    sent, until = asyncio.run(stream_of(city)), time.monotonic() + STORED_WITHIN_S
+    seqs: list[int] = []
+    while len(seqs) < sent and time.monotonic() < until:
+        city.watch()
+        with psycopg.connect(db.dsn(city.settings, "owner")) as conn:
+            rows = conn.execute("SELECT body, raw_bytes FROM frame_block WHERE stream = 'UPLINKS'").fetchall()
+        seqs = [frame.seq for body, raw_bytes in rows for frame in archive.unpack(body, raw_bytes)]
+    assert sorted(seqs) == list(range(1, sent + 1))

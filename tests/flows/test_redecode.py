@@ -2,18 +2,20 @@
 
 import asyncio
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from citynet import cli, settings
+from citynet import __version__, cli, settings
 from citynet.bus import GATEWAY_UPLINKS, INGEST_EDITS, INGEST_LIVE, NatsBus
 from citynet.db import Database
-from citynet.model import EDIT_CODEC, EDIT_WHO, EDIT_WHY
+from citynet.model import EDIT_CODEC, EDIT_WHO, EDIT_WHY, Quality
 from citynet.settings import Settings
 from gateway.devices import CODECS, Codec, codecs
+from schemas import ROOT
 from tests.support import gateway as field
 from tests.support.gateway import APPLICATION, BIN, LAMP, mqtt, running, series_of
 from tests.support.readings import NOON, body, eventually, running_ingest
@@ -50,19 +52,21 @@ async def edits(database: Database) -> list[dict[str, Any]]:
     return await database.rows("SELECT * FROM reading_edit ORDER BY series_id, version")
 
 
+async def redecode(*words: str) -> dict[str, int]:
+    """What `citynet replay --since 1h` says."""
+    cli._add_commands("replay")
+    result = await asyncio.to_thread(CliRunner().invoke, cli.app, ["replay", "--since", "1h", "--json", *words])
+    assert result.exception is None, result.exception
+    found: dict[str, int] = json.loads(result.output.splitlines()[-1])
+    return found
+
+
 async def test_stored_readings_follow_the_codec_of_now(
     city: Settings, admin_bus: NatsBus, center_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await field.plant(center_db)
     monkeypatch.setattr(settings, "load", lambda: city)
     bin_ = await series_of(center_db, BIN)
-
-    async def redecode(*words: str) -> dict[str, int]:
-        cli._add_commands("replay")
-        result = await asyncio.to_thread(CliRunner().invoke, cli.app, ["replay", "--since", "1h", "--json", *words])
-        assert result.exception is None, result.exception
-        found: dict[str, int] = json.loads(result.output.splitlines()[-1])
-        return found
 
     async with running_ingest(city):
         with monkeypatch.context() as patched:
@@ -91,7 +95,8 @@ async def test_stored_readings_follow_the_codec_of_now(
     (edit,) = await edits(center_db)
     expected = {"series_id": bin_["bin_fill"], "version": 1, "value": 50.5, "quality": 2, "who": "part:cli"}
     assert expected.items() <= edit.items()
-    assert (edit["why"], edit["codec_version"]) == ("fill was 1.5 times too high", "bin-lora@1")
+    assert edit["why"] == "fill was 1.5 times too high"
+    assert edit["codec_version"] == f"bin-lora@1/python:bin-lora@{__version__}"
     assert (await readings(center_db, "reading_newest"))[bin_["bin_fill"]] == 50.5
     assert (await readings(center_db, "newest"))[bin_["bin_fill"]] == 50.5
 
@@ -110,3 +115,41 @@ async def test_what_a_person_corrected_stays(city: Settings, admin_bus: NatsBus,
         await idle(admin_bus, with_edits=True)
     found = [(row["series_id"], row["version"], row["value"]) for row in await edits(center_db)]
     assert found == [(1, 1, 6.0), (2, 1, 7.0), (2, 2, 8.0)]
+
+
+async def test_a_correction_says_how_good_its_value_is(
+    city: Settings, admin_bus: NatsBus, owner_db: Database, center_db: Database
+) -> None:
+    """Of the first reading only its way stays: that it came late, not that its value was out of range."""
+    bad, late = Quality.OUT_OF_RANGE, Quality.LATE
+    headers = {EDIT_WHO: "part:cli", EDIT_WHY: "mended", EDIT_CODEC: "p@2"}
+    async with running_ingest(city):
+        rows = [(1, NOON, 500.0, bad | late), (2, NOON, 5.0, bad), (3, NOON, 5.0, 0), (4, NOON, 5.0, late)]
+        for series, at, value, quality in rows:
+            await owner_db.row("SELECT reading_partition_ensure(%s)", [at])
+            await owner_db.row(
+                "WITH new AS (INSERT INTO reading VALUES (%s, %s, %s, %s, %s) RETURNING *)"
+                " INSERT INTO newest SELECT series_id, time, received, value, quality, 1 FROM new RETURNING change",
+                [series, at, at, value, int(quality)],
+            )
+        said = [(1, NOON, 50.0), (2, NOON, 5.0), (3, NOON, 5.0), (4, NOON, 5.0)]
+        for _ in range(2):
+            await admin_bus.publish("readings.edit", body(said), headers=headers)
+        await idle(admin_bus, with_edits=True)
+    for table in ("reading_newest", "newest"):
+        now = {row["series_id"]: row["quality"] for row in await center_db.rows(f"SELECT * FROM {table}")}
+        assert now == {1: Quality.EDITED | late, 2: Quality.EDITED, 3: 0, 4: late}, table
+    assert [(row["series_id"], row["version"], row["value"]) for row in await edits(center_db)] == [
+        (1, 1, 50.0),
+        (2, 1, 5.0),
+    ]
+
+
+def test_both_storages_have_one_view_of_corrected_readings() -> None:
+    views = {
+        path.name: re.findall(r"CREATE VIEW reading_newest AS.*?;", path.read_text(encoding="utf-8"), re.DOTALL)
+        for path in (ROOT / "sql").glob("*.sql")
+    }
+    found = [view for several in views.values() for view in several]
+    assert len(found) == 2
+    assert len(set(found)) == 1, views
