@@ -32,6 +32,7 @@ async def run(part: Part) -> None:
         for number in range(PARTITIONS)
     ]
     await restore(part, lanes)
+    await directory.look_at_gateways()
     directory.on_change.append(lambda city: configure(lanes, city))
     unsubscribe = await part.bus.subscribe("rpc.rule.check", check_rule)
     try:

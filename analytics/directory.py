@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
 
+import numpy as np
 import structlog
 
 from analytics.city import City, city_of
@@ -11,10 +14,13 @@ from analytics.hours import LocalHours
 from analytics.judge import Outages
 from citynet import registry
 from citynet.catalog import catalog
+from citynet.db import named_sql
 from citynet.part import Part
 
 log = structlog.get_logger()
 FOLLOW_S = 2.0
+HEARD_WITHIN = timedelta(days=30)
+SQL = named_sql(Path(__file__).with_name("queries.sql"))
 
 
 class Directory:
@@ -28,6 +34,7 @@ class Directory:
         self.outages = Outages()
         self.on_change: list[Callable[[City], Awaitable[None]]] = []
         self._turn = asyncio.Lock()
+        self._asked = self.outages.object_ids
 
     async def refresh(self) -> None:
         """Take what changed in the registry."""
@@ -46,6 +53,20 @@ class Directory:
             self._part.gauges["series"] = len(self.city.series)
             for tell in self.on_change:
                 await tell(self.city)
+
+    async def look_at_gateways(self) -> None:
+        """When other objects are out of work than before: which devices can no radio gateway hear now?"""
+        down = self.outages.object_ids
+        if down is self._asked:
+            return
+        self._asked = down
+        since = self._part.clock.now() - HEARD_WITHIN
+        given = {"objects": [int(one) for one in down], "since": since}
+        rows = await self._part.db.rows(SQL["heard_by_silent"], given) if len(down) else []
+        deaf = [row["object_id"] for row in rows if row["deaf"]]
+        reached = [row["object_id"] for row in rows if not row["deaf"]]
+        self.outages.deaf, self.outages.reached = np.array(deaf, np.int64), np.array(reached, np.int64)
+        self._part.gauges["unheard"] = len(deaf)
 
     async def meet(self, messages: list[Readings]) -> None:
         """A series may report in the very moment after it was allocated: look again before it is unknown."""

@@ -20,6 +20,8 @@ from citynet.catalog import Rule
 from citynet.model import Edge, Event, event_id
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The class of gateways of radio networks. Where uplinks tell which of them hear a device, these count, not its parent.
+RADIO_GATEWAY = "gateway"
 Windows = dict[tuple[str, int], Window]
 
 
@@ -29,6 +31,9 @@ class Outages:
     def __init__(self) -> None:
         self._down: set[tuple[str, int]] = set()
         self.object_ids: Ints = np.empty(0, np.int64)
+        # By radio, as learned from uplinks: objects that only silent gateways hear, and those that another one hears.
+        self.deaf: Ints = np.empty(0, np.int64)
+        self.reached: Ints = np.empty(0, np.int64)
 
     def set(self, rule_id: str, object_id: int, *, down: bool) -> None:
         """A condition of an outage signal opened or closed."""
@@ -102,7 +107,6 @@ class Judge:
         self.running: dict[str, Running] = {}
         self._city = City()
         self._parents: dict[tuple[str, str], Ints] = {}
-        self.counted = 0
 
     def configure(self, city: City, now_us: int) -> list[Event]:
         """Take new rules; conditions of rules that are gone close now."""
@@ -219,13 +223,21 @@ class Judge:
         return list(self._events(running, view, edges)) if edges.any() else []
 
     def _suppressed(self, rule: Compiled, view: View) -> Bools:
-        parent = rule.rule.parent
-        if parent is None or len(self.outages.object_ids) == 0:
-            return np.zeros(len(view.slots), np.bool_)
-        key = (rule.rule.class_, parent)
-        if key not in self._parents:
-            self._parents[key] = np.array([self._parent(place, parent) for place in view.group.members], np.int64)
-        return np.asarray(np.isin(self._parents[key][view.slots], self.outages.object_ids))
+        parent, outages = rule.rule.parent, self.outages
+        below = np.zeros(len(view.slots), np.bool_)
+        if len(outages.object_ids) == 0:
+            return below
+        if parent is not None:
+            key = (rule.rule.class_, parent)
+            if key not in self._parents:
+                self._parents[key] = np.array([self._parent(place, parent) for place in view.group.members], np.int64)
+            below = np.asarray(np.isin(self._parents[key][view.slots], outages.object_ids))
+        if rule.timed and len(outages.deaf) + len(outages.reached):
+            members = np.array(self.layout.object_ids, np.int64)[view.group.members[view.slots]]
+            if parent == RADIO_GATEWAY:
+                below &= ~np.isin(members, outages.reached)
+            below |= np.isin(members, outages.deaf)
+        return below
 
     def _parent(self, place: int, class_: str) -> int:
         site = self._city.sites.get(self.layout.object_ids[place])
@@ -233,9 +245,6 @@ class Judge:
 
     def _events(self, running: Running, view: View, edges: Edges) -> Iterator[Event]:
         rule = running.rule
-        if rule.rule.kind == "log":
-            self.counted += int(edges.opened.sum())
-            return
         for number in np.flatnonzero(edges.opened | edges.again | edges.closed):
             edge: Edge = "open" if edges.opened[number] else "close" if edges.closed[number] else "again"
             event = self._event(running, view.only(np.array([number])), edge=edge, since=int(edges.since[number]))

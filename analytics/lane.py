@@ -93,6 +93,7 @@ class Lane:
                 await self.take(frames, puller)
             else:
                 await self.rest(puller)
+            await self.directory.look_at_gateways()
             await self.save_when_due()
             if 0 < len(frames) < FETCH_FRAMES:
                 await asyncio.sleep(max(0.0, PACE_S - (time.monotonic() - began)))

@@ -25,3 +25,15 @@ SELECT outbox_id, subject, msg_id, payload FROM analytics.outbox ORDER BY outbox
 
 -- sent: events that EVENTS has stored.
 DELETE FROM analytics.outbox WHERE outbox_id = ANY(%s)
+
+-- heard_by_silent: objects that one of the silent gateways hears, and whether all that hear it are silent. A gateway that
+-- had fewer than one frame in fifty of a device's best one does not count.
+WITH silent AS (
+  SELECT substr(d.key, 8) AS gateway FROM device_point p JOIN object d ON d.object_id = p.device_id
+  WHERE p.object_id = ANY(%(objects)s) AND p.valid_to = 'infinity'),
+link AS (
+  SELECT l.*, max(l.frames) OVER (PARTITION BY l.device_id) AS best FROM radio_link l
+  WHERE l.last_heard > %(since)s AND l.device_id IN (SELECT device_id FROM radio_link JOIN silent USING (gateway)))
+SELECT p.object_id, bool_and(l.gateway IN (SELECT gateway FROM silent)) AS deaf
+FROM link l JOIN device_point p ON p.device_id = l.device_id AND p.valid_to = 'infinity'
+WHERE l.frames * 50 >= l.best GROUP BY p.object_id

@@ -87,6 +87,9 @@ class Settings(BaseSettings):
         200.0, description="Messages a second that a credential may push, ten times at once."
     )
     future_limit_s: int = Field(300, description="A device clock further ahead than this is not believed.")
+    learn_gateways: bool = Field(
+        True, description="Register radio gateways that uplinks name; off for a network shared with other cities."
+    )
     downlinks_per_gateway_min: int = Field(60, description="Most downlinks a radio gateway gets a minute.", ge=1)
     history_after_s: int = Field(3_600, description="Readings older than this go the history way.")
 

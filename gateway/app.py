@@ -12,6 +12,7 @@ from gateway.chirpstack.road import Road
 from gateway.codec_try import Trier
 from gateway.directory import open_directory
 from gateway.downlink import DownlinkLane
+from gateway.masts import Masts
 from gateway.qos0 import Qos0Lane
 from gateway.redecode import Redecoder
 from gateway.things_stack_api import ThingsStackLane
@@ -36,13 +37,14 @@ async def run(part: Part) -> None:
     directory = await open_directory(part)
     calm_collector()
     turn = asyncio.Lock()
-    work: list[Coroutine[Any, Any, None]] = [directory.follow()]
+    masts = Masts(part, directory)
+    work: list[Coroutine[Any, Any, None]] = [directory.follow(), masts.run()]
     pullers: dict[str, list[Puller]] = {"uplinks_pending": [], "history_pending": []}
     for consumers, gauge in ((GATEWAY_UPLINKS, "uplinks_pending"), (GATEWAY_HISTORY, "history_pending")):
         for number, consumer in enumerate(consumers):
             puller = await part.bus.puller(consumer)
             pullers[gauge].append(puller)
-            lane = Lane(part, directory, consumer, number, turn if consumers is GATEWAY_HISTORY else None)
+            lane = Lane(part, directory, consumer, number, turn if consumers is GATEWAY_HISTORY else None, masts)
             work.append(lane.run(puller))
     work.append(Qos0Lane(part).run(await part.bus.puller(GATEWAY_QOS0)))
     things_stack = ThingsStackLane(part, apis(part.settings))

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,6 +14,9 @@ from gateway.checks import Checked, Readings
 from gateway.decoding import Decoder, Draft
 from gateway.directory import Directory
 from gateway.wire import device_id
+
+if TYPE_CHECKING:
+    from gateway.masts import Masts
 
 FETCH_WAIT_S = 1.0
 IN_PROGRESS_S = 10.0
@@ -28,6 +32,7 @@ class Lane:
     consumer: Consumer
     partition: int
     turn: asyncio.Lock | None = None
+    masts: "Masts | None" = None
     decoder: Decoder = field(init=False)
 
     def __post_init__(self) -> None:
@@ -67,6 +72,8 @@ class Lane:
         self._note_refused(draft, checked)
         await self._publish_readings(draft, checked)
         if draft.receptions and not self.turn:
+            if self.masts:
+                self.masts.note(draft)
             key = f"radio-{self.partition}-{frames[0].seq}-{frames[-1].seq}"
             await radio_report.publish(self.part.bus, draft, clock=self.part.clock, key=key)
         await self._publish_receipts(draft)

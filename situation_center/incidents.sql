@@ -50,6 +50,16 @@ FROM incident i JOIN incident_condition ic USING (incident_id) JOIN condition c 
 WHERE i.state IN ('new', 'acknowledged', 'dispatched', 'in_progress', 'restored', 'resolved')
 ORDER BY c.condition_id
 
+-- heard_by: the radio gateways that hear the devices of objects; 0 stands for one that is not registered. A gateway that had
+-- fewer than one frame in fifty of a device's best one does not count.
+WITH link AS (
+  SELECT p.object_id, l.gateway, l.frames, max(l.frames) OVER (PARTITION BY l.device_id) AS best
+  FROM device_point p JOIN radio_link l USING (device_id) WHERE p.object_id = ANY(%(ids)s) AND p.valid_to = 'infinity')
+SELECT l.object_id, array_agg(DISTINCT coalesce(gp.object_id, 0)) AS gateways
+FROM link l LEFT JOIN object d ON d.key = 'device/' || l.gateway
+LEFT JOIN device_point gp ON gp.device_id = d.object_id AND gp.valid_to = 'infinity'
+WHERE l.frames * 50 >= l.best GROUP BY l.object_id
+
 -- add_incident: a new incident.
 INSERT INTO incident (type, object_id, service, org_id, zone_ids, severity, priority, state, condition_active,
   title_ru, title_en, why_ru, why_en, action_ru, action_en, opened, deadline, deadline_kind, change)

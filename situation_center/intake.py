@@ -11,7 +11,7 @@ from citynet.registry import Registry
 from situation_center import incident_rows
 from situation_center.incident_rows import SQL
 from situation_center.incident_states import FINISHED, Change, deadline_of
-from situation_center.stages import Alarm, City, Incident, Why, alarm_of, judge
+from situation_center.stages import RADIO_GATEWAY, Alarm, City, Incident, Why, alarm_of, judge
 from situation_center.store import Center, city_now
 
 ACTOR = "part:worker"
@@ -29,6 +29,7 @@ async def take_in(db: Center, registry: Registry, *, since: int) -> tuple[int, i
             return 0, since
         now = await city_now(conn)
         city = await _city(conn, registry)
+        await _gateways(conn, city, [row["object_id"] for row in rows])
         intake = Intake(conn, city, now)
         for row in sorted(rows, key=lambda r: (len(city.parents(r["object_id"])), r["opened"], r["condition_id"])):
             await intake.take(row)
@@ -57,6 +58,15 @@ async def _city(conn: Connection, registry: Registry) -> City:
         if row["state"] == "active":
             city.down.setdefault(row["object_id"], {})[row["signal"]] = (row["incident_id"], row["opened"])
     return city
+
+
+async def _gateways(conn: Connection, city: City, objects: list[int]) -> None:
+    """Which radio gateways hear these objects and those of open incidents, where any gateway is concerned."""
+    concerned = {*objects, *(one.object_id for one in city.incidents.values())}
+    known = city.registry.objects
+    if any(one in known and known[one].class_ == RADIO_GATEWAY for one in {*concerned, *city.down}):
+        for row in await (await conn.execute(SQL["heard_by"], {"ids": sorted(concerned)})).fetchall():
+            city.gateways[row["object_id"]] = frozenset(row["gateways"])
 
 
 class Intake:

@@ -16,6 +16,7 @@ PARENT_BEFORE_MAX = timedelta(hours=24)
 CHILD_BEFORE_MAX = timedelta(minutes=30)
 # What may explain the silence or failure of everything behind an object.
 EXPLAINING = frozenset({"supply", "nodata"})
+RADIO_GATEWAY = "gateway"
 # How far apart two objects may suffer from one cause, metres; a signal that is not here correlates by topology only.
 RADIUS_M = {
     "particles": 15_000.0,
@@ -82,6 +83,8 @@ class City:
     down: dict[int, dict[str, tuple[int, datetime]]] = field(
         default_factory=dict
     )  # object -> signal -> incident, since
+    # Object -> the radio gateways that hear its device, as learned from uplinks; 0 = one that is not registered.
+    gateways: dict[int, frozenset[int]] = field(default_factory=dict)
 
     def parents(self, object_id: int) -> list[CityObject]:
         """The chain upwards: cabinet, feeder, gateway, metering district, nearest first."""
@@ -92,6 +95,11 @@ class City:
             if place and place not in chain:
                 chain.append(place)
         return chain
+
+    def unheard(self, object_id: int, *, silent: int = -1) -> list[int]:
+        """The gateways that hear an object, if all of them are silent (the one called silent too); else none."""
+        heard_by = self.gateways.get(object_id, frozenset())
+        return sorted(heard_by) if all(one == silent or "nodata" in self.down.get(one, {}) for one in heard_by) else []
 
     def note(self, alarm: Alarm, incident_id: int, *, active: bool) -> None:
         """Remember where an alarm went, for the next one of the batch."""
@@ -116,15 +124,22 @@ def dedup(alarm: Alarm, city: City) -> Alarm:
 
 def suppress_by_parent(alarm: Alarm, city: City) -> Alarm:
     """A child is silent because its cabinet, feeder or gateway is: the rule says which parent may explain it."""
-    if alarm.incident_id is not None or not alarm.rule.parent:
+    if alarm.incident_id is not None:
         return alarm
-    for parent in city.parents(alarm.object_id):
-        if parent.class_ != alarm.rule.parent:
-            continue
+    for parent in _explaining(alarm, city):
         for signal, (incident_id, since) in city.down.get(parent.object_id, {}).items():
             if signal in EXPLAINING and -CHILD_BEFORE_MAX < alarm.opened - since < PARENT_BEFORE_MAX:
                 return replace(alarm, incident_id=incident_id, why=_after(parent, alarm.opened - since))
     return alarm
+
+
+def _explaining(alarm: Alarm, city: City) -> list[CityObject]:
+    """Objects whose outage would explain it: by the rule's class of parents, or the gateways that alone hear it."""
+    above = [one for one in city.parents(alarm.object_id) if one.class_ == alarm.rule.parent]
+    if alarm.signal != "nodata" or alarm.object_id not in city.gateways:
+        return above
+    heard_by = [city.registry.objects[one] for one in city.unheard(alarm.object_id) if one in city.registry.objects]
+    return [*(one for one in above if one.class_ != RADIO_GATEWAY), *heard_by]
 
 
 def _after(parent: CityObject, gap: timedelta) -> Why:
@@ -144,10 +159,14 @@ def adopt_children(alarm: Alarm, city: City) -> Alarm:
 
 def _is_child(incident: Incident, alarm: Alarm, city: City) -> bool:
     known = city.registry.rules.get(incident.type)
-    if known is None or known[1].parent != alarm.place.class_ or incident.state != "new" or incident.owned:
+    if known is None or incident.state != "new" or incident.owned:
         return False
-    near = abs(alarm.opened - incident.opened) < CHILD_BEFORE_MAX
-    return near and any(p.object_id == alarm.object_id for p in city.parents(incident.object_id))
+    if abs(alarm.opened - incident.opened) >= CHILD_BEFORE_MAX:
+        return False
+    if incident.signal == "nodata" and alarm.object_id in city.unheard(incident.object_id, silent=alarm.object_id):
+        return True
+    below = any(p.object_id == alarm.object_id for p in city.parents(incident.object_id))
+    return below and known[1].parent == alarm.place.class_
 
 
 def correlate(alarm: Alarm, city: City) -> Alarm:

@@ -222,7 +222,8 @@ SELECT (SELECT count(*) FROM series)::int AS series, (SELECT max(received) FROM 
 -- names: what buttons and rights need of objects.
 SELECT object_id, name_ru, name_en, service, org_id, zone_ids FROM object_now WHERE object_id = ANY(%(ids)s)
 
--- health_silent: silent objects; those behind a silent parent are counted with it.
+-- health_silent: silent objects; those behind a silent parent are counted with it, and with a radio gateway those that no
+-- other one hears.
 WITH silent AS (
   SELECT c.object_id, min(c.opened) AS since FROM condition c
   WHERE c.state = 'active' AND c.signal IN ('nodata', 'supply') GROUP BY c.object_id),
@@ -233,7 +234,12 @@ named AS (
     AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[]))
 SELECT n.object_id, n.object_ru, n.object_en, n.class_, n.since,
   (SELECT max(w.received) FROM series x JOIN newest w USING (series_id) WHERE x.object_id = n.object_id) AS heard,
-  (SELECT count(*)::int FROM named b WHERE b.parent_id = n.object_id) AS behind
+  greatest((SELECT count(*)::int FROM named b WHERE b.parent_id = n.object_id),
+    (SELECT count(*)::int FROM device_point p JOIN object d ON d.object_id = p.device_id
+     JOIN radio_link l ON l.gateway = substr(d.key, 8)
+     WHERE p.object_id = n.object_id AND p.valid_to = 'infinity' AND NOT EXISTS (
+       SELECT FROM radio_link x WHERE x.device_id = l.device_id AND x.gateway <> l.gateway
+       AND x.frames * 50 >= l.frames))) AS behind
 FROM named n WHERE NOT EXISTS (SELECT FROM silent p WHERE p.object_id = n.parent_id)
 ORDER BY behind DESC, n.since LIMIT %(limit)s
 

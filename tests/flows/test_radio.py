@@ -1,13 +1,23 @@
 """Radio on its whole road: uplinks in NATS, the gateway, ingest, tables; a counter that goes back is an event."""
 
+import itertools
+
 import msgspec
 import pytest
 
+from analytics.directory import Directory
 from citynet import db
+from citynet.bus import NatsBus
 from citynet.db import Database
 from citynet.model import HeardBy, RadioFrame
+from citynet.part import close_part
 from citynet.settings import Settings
+from gateway import masts
 from ingest.radio_writer import RadioWriter
+from situation_center.intake import take_in
+from tests.conftest import make_part
+from tests.flows.center import Town
+from tests.flows.test_center_worker import working
 from tests.support.gateway import APPLICATION, BIN, NOON_US, mqtt, plant, running
 from tests.support.readings import eventually, running_ingest, store
 
@@ -75,3 +85,88 @@ async def test_counters_that_go_back_are_told_in_words(city: Settings, center_db
     await store(ingest, writer, later)
     assert [row["gateway"] for row in await center.rows("SELECT gateway FROM radio_link")] == ["b"]
     await ingest.close()
+
+
+async def test_a_gateway_that_the_network_names_is_registered_and_gives_signs_of_life(
+    city: Settings, admin_bus: NatsBus, center_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(masts, "CITY_S", 0.5)
+    await plant(center_db)
+    view = {"gatewayId": "00aa00000000bb01", "rssi": -90, "snr": 6, "location": {"latitude": 44.7, "longitude": 37.8}}
+    nobody = {"gatewayId": "packetbroker", "rssi": -90, "snr": 6}
+
+    async def seen() -> bool:
+        with mqtt(city, "lorawan") as network:
+            body = {"fCnt": next(count), "fPort": 10, "data": "ZQDZA2I=", "rxInfo": [view, nobody]}
+            network.publish(f"application/{APPLICATION}/device/{BIN}/event/up", body)
+        rows = await center_db.rows(
+            "SELECT o.key, o.lon FROM newest n JOIN series s USING (series_id) JOIN object_now o USING (object_id)"
+            " WHERE s.quantity = 'gateway_frames'"
+        )
+        return [(row["key"], row["lon"]) for row in rows] == [("gateway/00aa00000000bb01", 37.8)]
+
+    count = itertools.count(1)
+    async with working(city), running(city), running_ingest(city):
+        await eventually(seen)
+    assert not await center_db.rows("SELECT FROM object WHERE key LIKE '%packetbroker%'")
+
+
+async def heard(town: Town, key: str, *gateways: tuple[str, int]) -> None:
+    """An object's device as each gateway has heard it so many times."""
+    (row,) = await town.center.rows("SELECT device_id FROM device_point WHERE object_id = %s", [town.ids[key]])
+    now = round((await town.now()).timestamp() * 1e6)
+    views = [[name for name, frames in gateways if n < frames] for n in range(max(n for _, n in gateways))]
+    frames = [
+        RadioFrame(
+            device_id=row["device_id"],
+            arrived_ns=n + 1,
+            time_us=now,
+            session="s",
+            f_cnt=n,
+            spreading=7,
+            heard=[HeardBy(name, -100.0, 1.0) for name in names],
+        )
+        for n, names in enumerate(views)
+    ]
+    await store(town.ingest, RadioWriter(1_000), msgspec.msgpack.encode(frames))
+
+
+@pytest.mark.usefixtures("admin_bus")
+async def test_who_only_silent_gateways_hear(city: Settings, town: Town) -> None:
+    """A gateway that had one frame in a hundred of another one's does not count as hearing."""
+    await heard(town, "bin/1", ("gateway-1", 3))
+    await heard(town, "bin/2", ("gateway-1", 100), ("far", 1))
+    await heard(town, "bin/3", ("gateway-1", 3), ("other", 3))
+    part = await make_part(city, "analytics", role="analytics")
+    directory = Directory(part)
+    directory.outages.set("waste.gateway_silent", town.ids["gateway/1"], down=True)
+    await directory.look_at_gateways()
+    assert sorted(directory.outages.deaf.tolist()) == [town.ids["bin/1"], town.ids["bin/2"]]
+    assert directory.outages.reached.tolist() == [town.ids["bin/3"]]
+    directory.outages.set("waste.gateway_silent", town.ids["gateway/1"], down=False)
+    await directory.look_at_gateways()
+    assert len(directory.outages.deaf) == len(directory.outages.reached) == 0
+    await close_part(part)
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_an_outage_of_a_gateway_is_one_incident(town: Town, late: bool) -> None:
+    """Also when its devices were missed before it. What another gateway hears is an incident of its own."""
+    await heard(town, "inlet/1", ("gateway-1", 3))
+    await heard(town, "cabinet/1", ("gateway-1", 3), ("other", 3))
+    told = [
+        ("waste.gateway_silent", "gateway/1"),
+        ("water.inlet_silent", "inlet/1"),
+        ("lighting.cabinet_silent", "cabinet/1"),
+    ]
+    since = -1
+    for rule, key in reversed(told) if late else told:
+        await town.condition(rule, key)
+        _, since = await take_in(town.center, town.registry, since=since)
+    rows = await town.center.rows(
+        "SELECT o.key, i.state, count(c.condition_id)::int AS inside FROM incident i JOIN object o USING (object_id)"
+        " LEFT JOIN incident_condition c USING (incident_id) GROUP BY 1, 2 ORDER BY 1"
+    )
+    found = {(row["key"], row["state"]): row["inside"] for row in rows}
+    assert found.pop(("inlet/1", "merged"), 0) == 0
+    assert found == {("cabinet/1", "new"): 1, ("gateway/1", "new"): 2}

@@ -219,10 +219,22 @@ def test_a_silent_parent_holds_its_children() -> None:
     assert {e.object_id for e in play(made, later)} == {102, 103}
 
 
-def test_a_rule_of_kind_log_raises_nothing() -> None:
+def test_a_rule_of_kind_log_is_told_too() -> None:
     made = engine(city(rule("now", "flow > 10", kind="log")))
-    assert play(made, minutes([99]), until=600) == []
-    assert made.judge.counted == 1
+    assert [e.edge for e in play(made, minutes([99]), until=100)] == ["open"]
+
+
+def test_what_only_silent_gateways_hear_is_held_and_what_another_hears_is_not() -> None:
+    """Learned from uplinks: 101 is heard by the silent gateway alone, 102 by another one too."""
+    gateway = rule("gateway", "nodata() > 1", **{"class": "gateway", "signal": "nodata", "clear_s": 60})
+    made = engine(city(gateway, SILENT, rule("below", "nodata() > 4", parent="gateway"), objects=2))
+    play(made, [Reading(0, 1, series) for series in range(3)])
+    first = made.idle((T0 + 130) * SECOND_US)
+    assert [e.object_id for e in first] == [100]
+    made.judge.outages.deaf, made.judge.outages.reached = np.array([101]), np.array([102])
+    events = made.idle((T0 + 3000) * SECOND_US)
+    opened = sorted((e.rule_id, e.object_id) for e in events if e.edge == "open")
+    assert opened == [("below", 102), ("silent", 102)]
 
 
 def test_a_condition_closes_when_its_rule_goes() -> None:
