@@ -21,7 +21,7 @@ from ingest.lane import Lane
 SIZES = "SELECT sum(octet_length(body))::float8, sum(raw_bytes)::float8 FROM frame_block"
 
 
-async def archive_run(settings: Settings, messages: int) -> tuple[float, float]:
+async def archive_run(settings: Settings, messages: int) -> gateway.Took:
     """Wall and CPU seconds of the archive for all stored messages, into an empty table."""
     with psycopg.connect(db.dsn(settings, "owner"), autocommit=True) as owner:
         owner.execute("TRUNCATE frame_block")
@@ -33,7 +33,7 @@ async def archive_run(settings: Settings, messages: int) -> tuple[float, float]:
         lane = Lane(part, INGEST_ARCHIVE[0], BlockWriter("UPLINKS"), BLOCK_FRAMES, gather_s=1.0)
         began, cpu = time.perf_counter(), time.process_time()
         await gateway.drained([lane.run()], lambda: part.counters["frames_archived"] >= messages)
-        return time.perf_counter() - began, time.process_time() - cpu
+        return gateway.Took(time.perf_counter() - began, time.process_time() - cpu)
     finally:
         await close_part(part)
 

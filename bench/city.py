@@ -77,6 +77,17 @@ def cpu_s(city: City) -> dict[str, float]:
     return used
 
 
+def helpers_cpu_s(module: str) -> float:
+    """CPU seconds used so far by living Python processes of a module that this process has started."""
+    used = 0
+    for path in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
+        for child in path.read_text().split():
+            if module in Path(f"/proc/{child}/cmdline").read_text().split("\0"):
+                fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+                used += int(fields[11]) + int(fields[12])
+    return used / TICKS_S
+
+
 def names(count: int) -> list[str]:
     """External ids of the fleet."""
     return [f"load-{number:05d}" for number in range(count)]
@@ -84,17 +95,18 @@ def names(count: int) -> list[str]:
 
 def plant(settings: Settings, devices: Sequence[str]) -> dict[str, list[int]]:
     """Register devices; gives the series of each for KEYS, in their order."""
-    asyncio.run(_plant(settings, devices))
+    asyncio.run(register(settings, [_proposal(device) for device in devices]))
     return series(db.dsn(settings, "center"))
 
 
-async def _plant(settings: Settings, devices: Sequence[str]) -> None:
+async def register(settings: Settings, proposals: Sequence[Proposal]) -> None:
+    """Write the catalogue and the objects into the registry."""
     center = await db.Database(db.dsn(settings, "center")).open()
     try:
         await registry_write.seed_catalog(center, catalog())
-        for start in range(0, len(devices), OBJECTS):
-            proposals = [_proposal(device) for device in devices[start : start + OBJECTS]]
-            await registry_write.apply(center, ProposalRequest("bench", proposals), catalog())
+        for start in range(0, len(proposals), OBJECTS):
+            some = list(proposals[start : start + OBJECTS])
+            await registry_write.apply(center, ProposalRequest("bench", some), catalog())
     finally:
         await center.close()
 

@@ -26,8 +26,8 @@ from gateway.wire import (
     ReadPlain,
     Reception,
     Sample,
-    SpeaksPlainly,
     device_id,
+    plain_speakers,
     protocols,
 )
 
@@ -173,7 +173,8 @@ class Decoder:
         # History may be handed in by anybody's back office, live frames only by the device's own road.
         if route.device.protocol != protocol and (tokens[0] != "hist" or frame.replay_of):
             raise BadInput("wrong_protocol", f"{protocol} instead of {route.device.protocol}")
-        if isinstance(speaks, SpeaksPlainly) and route.script is None and (read := speaks.plain(tokens)):
+        plainly = plain_speakers().get(protocol) if route.script is None else None
+        if plainly and (read := plainly.plain(tokens)):
             self.directory.plain[frame.subject] = route, read
         return speaks.parse(tokens, frame.data, self.limits)
 

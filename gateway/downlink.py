@@ -57,7 +57,7 @@ class DownlinkLane:
 
     async def _follow(self, puller: Puller) -> None:
         holding: list[Frame] = []
-        async with held(puller, holding, every_s=self.part.settings.ack_wait_s / 3):
+        async with held(puller, holding):
             while not self.part.stopping.is_set():
                 if len(self.waiting) < WAITING_MAX:
                     await self._receive(await puller.fetch(BATCH, self._patience_s()), puller)

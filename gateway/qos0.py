@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from citynet.bus import GATEWAY_QOS0, Frame, Puller, held
 from citynet.model import PARTITIONS
 from citynet.part import Part
-from gateway.uplink import FETCH_WAIT_S, IN_PROGRESS_S
+from gateway.uplink import FETCH_WAIT_S
 
 # The broker's header with the quality of service; a frame sent at 1 or 2 is in UPLINKS already, this is a copy.
 QUALITY = "Nmqtt-Pub"
@@ -30,7 +30,7 @@ class Qos0Lane:
         while not self.part.stopping.is_set():
             frames = await puller.fetch(self.part.settings.batch_frames, FETCH_WAIT_S)
             if frames:
-                async with held(puller, frames, every_s=IN_PROGRESS_S):
+                async with held(puller, frames):
                     await self._carry(frames)
                 await puller.ack(frames)
 

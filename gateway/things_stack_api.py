@@ -21,7 +21,7 @@ from citynet.model import Receipt
 from citynet.part import Part
 from gateway.quarantine import clean
 from gateway.things_stack_orders import Api, marked
-from gateway.uplink import FETCH_WAIT_S, IN_PROGRESS_S
+from gateway.uplink import FETCH_WAIT_S
 from gateway.wire import device_id
 
 log = structlog.get_logger()
@@ -59,7 +59,7 @@ class ThingsStackLane:
                 frames = await puller.fetch(BATCH, FETCH_WAIT_S)
                 if not frames:
                     continue
-                async with held(puller, frames, every_s=IN_PROGRESS_S):
+                async with held(puller, frames):
                     groups: dict[str, list[Frame]] = {}
                     for frame in frames:
                         groups.setdefault(frame.subject.rpartition(".down.")[0], []).append(frame)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from gateway.masts import Masts
 
 FETCH_WAIT_S = 1.0
-IN_PROGRESS_S = 10.0
 HISTORY_BATCH = 500
 
 
@@ -53,7 +52,7 @@ class Lane:
             frames = await puller.fetch(self.batch_frames, FETCH_WAIT_S)
             if not frames:
                 continue
-            async with held(puller, frames, every_s=IN_PROGRESS_S):
+            async with held(puller, frames):
                 if self.turn:
                     async with self.turn:
                         await self.take(frames)

@@ -144,6 +144,12 @@ def protocols() -> dict[str, Speaks]:
     return PROTOCOLS.load("gateway.protocols")
 
 
+@cache
+def plain_speakers() -> dict[str, SpeaksPlainly]:
+    """Those of them that speak plainly. Kept, since isinstance of a Protocol costs as much as reading a frame."""
+    return {name: one for name, one in protocols().items() if isinstance(one, SpeaksPlainly)}
+
+
 def device_id(token: str) -> str:
     """Identifier of the device in a subject: NATS writes the dot of an MQTT topic as two slashes."""
     return token.replace("//", ".")

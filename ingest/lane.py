@@ -69,7 +69,7 @@ class Lane:
 
     async def _take(self, puller: Puller, frames: list[Frame]) -> None:
         began = time.monotonic()
-        async with held(puller, frames, every_s=self.part.settings.ack_wait_s / 3):
+        async with held(puller, frames):
             await self._gather(puller, frames, until=began + self.gather_s)
             outcome = await self._stored(frames)
         await puller.ack(frames)

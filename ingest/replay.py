@@ -42,7 +42,7 @@ class ReplayLane:
             frames = await puller.fetch(REQUESTS, FETCH_WAIT_S)
             if not frames:
                 continue
-            async with held(puller, frames, every_s=self.part.settings.ack_wait_s / 3):
+            async with held(puller, frames):
                 requests = [request for frame in frames if (request := self._read(frame))]
                 for request in requests:
                     await self._serve(request, only_first=False)

@@ -77,6 +77,7 @@ class Load:
     settings: Settings
     messages: Sequence[Message]
     client_id: str = "load"
+    user: str = "fleet"  # or lorawan, for a network server
     rate_s: float = 0.0  # messages a second, 0 = as fast as it goes
     acked: bytearray = field(init=False)
     acked_count: int = 0
@@ -109,7 +110,7 @@ class Load:
         connection = socket.create_connection(("127.0.0.1", self.settings.mqtt_port), timeout=5)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         variable = text("MQTT") + bytes([4, 0xC2]) + struct.pack(">H", KEEPALIVE_S)
-        body = variable + text(self.client_id) + text("fleet") + text(self.settings.secret("nats_fleet"))
+        body = variable + text(self.client_id) + text(self.user) + text(self.settings.secret(f"nats_{self.user}"))
         connection.sendall(bytes([CONNECT]) + length_bytes(len(body)) + body)
         answer = connection.recv(4)
         if len(answer) < 4 or answer[0] != CONNACK or answer[3]:

@@ -237,3 +237,27 @@ async def test_buffer_reads_and_writes_as_in_node(pool: Pool) -> None:
         "i24": -130302, "f": 1.5, "cut": "0203", "n": 8, "utf": "градус °", "bad": "\ufffdA",
         "json": {"type": "Buffer", "data": [1]}, "text": "é", "is": True, "array": True,
     }  # fmt: skip
+
+
+async def test_whole_numbers_of_a_buffer_are_those_of_a_data_view(pool: Pool) -> None:
+    """At every place, by every name; outside of the buffer there is none."""
+    wrong = """
+      const b = Buffer.from(input.bytes), view = new DataView(b.buffer, b.byteOffset, b.byteLength), wrong = [];
+      for (const [bits, sign] of [[8, "U"], [8, ""], [16, "U"], [16, ""], [32, "U"], [32, ""]]) {
+        for (const order of bits === 8 ? [""] : ["LE", "BE"]) {
+          const kind = sign ? "Uint" + bits : "Int" + bits, last = b.length - bits / 8;
+          for (const name of ["read" + sign + "Int" + bits + order, "read" + kind + order]) {
+            for (let at = 0; at <= last; at++) {
+              if (b[name](at) !== view["get" + kind](at, order === "LE")) wrong.push(name + at);
+            }
+            if (b[name]() !== b[name](0)) wrong.push(name);
+            for (const at of [-1, last + 1, 0.5, "1"]) {
+              try { b[name](at); wrong.push(name + at); } catch (_) {}
+            }
+          }
+        }
+      }
+      return {data: {wrong}};"""
+    bytes_ = [0, 1, 127, 128, 200, 255, 254, 3, 129, 0, 77]
+    (result,) = await pool.run(uplink(wrong), "uplink", [frame(*bytes_)])
+    assert data(result) == {"wrong": []}
