@@ -92,9 +92,7 @@ CONSUMERS = [
 class Puller(Protocol):
     """A durable consumer. Frames are gone only when acknowledged; what is not comes again after ack_wait_s."""
 
-    @property
-    def ack_wait_s(self) -> float:
-        """Seconds until frames that are neither acknowledged nor kept in progress come again."""
+    ack_wait_s: float
 
     async def fetch(self, batch: int, wait_s: float) -> list[Frame]:
         """Up to batch frames, waiting at most wait_s for the first; empty when there is none."""
@@ -226,12 +224,8 @@ class NatsPuller:
     def __init__(self, bus: "NatsBus", consumer: Consumer, source: Source) -> None:
         self._bus, self._consumer, self._source = bus, consumer, source
         self._in_order = consumer.in_order
+        self.ack_wait_s: float = bus.settings.ack_wait_s
         self._delivered = 0
-
-    @property
-    def ack_wait_s(self) -> float:
-        """See Puller."""
-        return self._bus.settings.ack_wait_s
 
     async def fetch(self, batch: int, wait_s: float) -> list[Frame]:
         """See Puller. Raises Unavailable when the broker is away."""
@@ -479,10 +473,7 @@ async def connect(settings: Settings, user: str) -> NatsBus:
 
 @asynccontextmanager
 async def held(puller: Puller, frames: list[Frame]) -> AsyncIterator[None]:
-    """Keep frames in progress for as long as the block takes, so that they are not delivered again meanwhile.
-
-    The broker hears of them three times within ack_wait_s, whatever that is set to.
-    """
+    """Keep frames in progress for as long as the block takes, so that they are not delivered again meanwhile."""
 
     async def beat() -> None:
         while True:
