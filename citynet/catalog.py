@@ -69,6 +69,16 @@ class Mapping(Strict):
             return Line(Fraction(-1), Fraction(1))
         return _line(self.scale, self.offset, given=self.unit or wanted, wanted=wanted, quantity=self.quantity)
 
+    def line_of(self, given: str, wanted: str) -> Line | None:
+        """What makes of a value in the unit given the payload that line() awaits; None where it is of another kind."""
+        if self.codes or self.invert or not self.scale:
+            return Line()
+        try:
+            whole = _line(self.scale, self.offset, given=given, wanted=wanted, quantity=self.quantity)
+        except ConfigError:
+            return None
+        return whole.then(self.line(wanted).inverse)
+
 
 class Argument(Strict):
     """A typed argument of a command."""

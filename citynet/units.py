@@ -38,6 +38,11 @@ class Line:
         """This conversion followed by another."""
         return Line(self.factor * after.factor, self.offset * after.factor + after.offset)
 
+    @property
+    def inverse(self) -> "Line":
+        """The way back. Raises ZeroDivisionError where everything becomes one value."""
+        return Line(1 / self.factor, -self.offset / self.factor)
+
     @cached_property
     def integers(self) -> tuple[float, float, float]:
         """(mul, add, div) with target = (value * mul + add) / div, rounded once: 215 / 10 is 21.5, 215 * 0.1 is not."""
@@ -111,6 +116,20 @@ def unit(code: str) -> Unit:
     if found is None:
         raise ConfigError(f"the unit {code!r} is not in schemas/units.toml")
     return found
+
+
+@cache
+def _senml() -> dict[str, str]:
+    return {
+        unit: code
+        for part in tomllib.loads((ROOT / "senml.toml").read_text(encoding="utf-8")).values()
+        for unit, code in part.items()
+    }
+
+
+def senml(text: str) -> str | None:
+    """The code of a unit of the SenML registry; empty where nothing here is measured in it, None for no such unit."""
+    return _senml().get(text)
 
 
 def line(given: str, wanted: str, quantity: str = "") -> Line | None:

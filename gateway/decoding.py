@@ -12,7 +12,7 @@ from citynet.bus import Frame
 from citynet.errors import BadInput
 from citynet.model import Quarantined
 from citynet.settings import Settings
-from gateway import lenient, scripted, texts
+from gateway import lenient, measured, scripted, texts
 from gateway.directory import Directory, Route
 from gateway.quarantine import notice
 from gateway.repeats import Repeats
@@ -219,7 +219,7 @@ class Decoder:
     def _sample(self, at: At, sample: Sample, told: list[texts.Row]) -> None:
         """Rows of a sample; told are further ones of its texts."""
         draft, offsets, count, waiting, coded = at.draft, at.route.targets, 0, [], list(told)
-        for key, value in sample.values.items():
+        for key, value in (self._measured(at, sample) if sample.units else sample.values).items():
             offset = offsets.get(key)
             if offset is None:
                 coded += self._coded(at, key, value)
@@ -243,6 +243,12 @@ class Decoder:
             draft.count.append(count)
         if waiting:
             self._note(at, "no_series", waiting)
+
+    def _measured(self, at: At, sample: Sample) -> Mapping[str, float]:
+        """Values of which the frame names the unit, as the profile awaits them."""
+        values, bad = measured.in_units(self.directory.profile(at.route.device.profile), sample)
+        self._bad(at, bad)
+        return values
 
     def _coded(self, at: At, key: str, value: float) -> list[texts.Row]:
         """The row of a number that stands for something else, if the profile says so."""

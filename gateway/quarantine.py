@@ -32,6 +32,7 @@ REASONS = {
     "wrong_version": "a SenML pack of a version that is not understood",
     "must_understand": "SenML: a field that must be understood (its name ends with _) is not",
     "bad_name": "SenML: base name and name make no valid name",
+    "wrong_unit": "SenML: the unit is in no table, or measures something else than the quantity of the profile",
     "wrong_type": "a value is neither a number nor true or false",
     "unknown_code": "a value whose meaning the profile does not say",
     "no_values": "neither values nor name and value",

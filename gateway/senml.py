@@ -36,6 +36,7 @@ class Base:
     """The base fields in force."""
 
     name: str = ""
+    unit: str = ""
     time: float = 0.0
     value: float | None = None
     sum: float | None = None
@@ -45,6 +46,8 @@ class Base:
         _version(record.get("bver", VERSION))
         if "bn" in record:
             self.name = _text(record, "bn")
+        if "bu" in record:
+            self.unit = _text(record, "bu")
         self.time = _number(record, "bt", self.time) or 0.0
         self.value = _number(record, "bv", self.value)
         self.sum = _number(record, "bs", self.sum)
@@ -59,6 +62,7 @@ class Pack:
     parsed: Parsed = field(default_factory=Parsed)
     urn: str = ""
     open: dict[str, float] = field(default_factory=dict)  # the values of the newest sample
+    units: dict[str, str] = field(default_factory=dict)  # and the units that they came with
 
     def take(self, record: object) -> None:
         """Read one record. Raises BadInput where the whole pack must not be used."""
@@ -85,9 +89,11 @@ class Pack:
         found = self._values(record, key)
         if not found:
             raise BadInput("no_values", key)
+        unit = _text(record, "u") if "u" in record else self.base.unit
         good, bad = lenient.numbers(found)
         self.parsed.bad += bad
-        self._add(seconds, good)
+        # A sum is in unit x seconds: the profile says of what.
+        self._add(seconds, good, units={key: unit} if unit and key in good else {})
 
     def _values(self, record: dict[str, object], key: str) -> dict[str, object]:
         """Value and sum of a record by key; a missing addend counts as zero when the other one is there."""
@@ -117,7 +123,7 @@ class Pack:
         rest = full.removeprefix(self.device)
         return (rest.lstrip(SEPARATORS) or UNNAMED) if rest[:1] in SEPARATORS or not rest else full
 
-    def _add(self, seconds: float, values: dict[str, float]) -> None:
+    def _add(self, seconds: float, values: dict[str, float], *, units: dict[str, str]) -> None:
         """Records of one moment go into one sample, unless a key comes twice."""
         absolute = seconds >= ABSOLUTE_S
         us = round(seconds * 1e6)
@@ -125,9 +131,10 @@ class Pack:
         last = self.parsed.samples[-1] if self.parsed.samples else None
         if last and (last.time, last.after_us) == (time, after) and not self.open.keys() & values.keys():
             self.open.update(values)
+            self.units.update(units)
         elif values:
-            self.open = values
-            self.parsed.samples.append(Sample(time, values, after))
+            self.open, self.units = values, units
+            self.parsed.samples.append(Sample(time, values, after, units))
 
 
 def _version(version: object) -> None:

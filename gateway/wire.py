@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
@@ -15,13 +16,19 @@ from citynet.plugins import Family
 from citynet.settings import Settings
 from gateway.devices import Codec
 
+NO_UNITS: Mapping[str, str] = MappingProxyType({})
+
 
 class Sample(NamedTuple):
-    """Values of one moment; time in us since 1970, None = after_us from when the frame was received (often 0)."""
+    """Values of one moment; time in us since 1970, None = after_us from when the frame was received (often 0).
+
+    units: of keys whose unit the frame names itself, in the words of SenML; of others the profile knows it.
+    """
 
     time: int | None
     values: Mapping[str, float]
     after_us: int = 0
+    units: Mapping[str, str] = NO_UNITS
 
 
 class Bad(NamedTuple):

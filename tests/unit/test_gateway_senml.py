@@ -9,7 +9,7 @@ from gateway import checks
 from gateway.decoding import Draft
 from gateway.protocols.native_mqtt import Native
 from gateway.wire import Bad, Parsed, Sample
-from tests.support.gateway import LAMP, NOON, NOON_US, decoder, native
+from tests.support.gateway import LAMP, NOON, NOON_US, decoder, native, small_registry
 
 URN = "urn:dev:ow:10e2073a01080063"
 LIMITS = Settings()
@@ -178,3 +178,53 @@ def test_our_own_arrays_are_no_packs() -> None:
     assert parsed('[{"time":1772452800,"values":{"level":1}}]').samples == [Sample(NOON_US, {"level": 1.0})]
     found = parsed('[{"n":"level"},{"values":{"level":1}}]').bad
     assert found == [Bad("no_values", detail="level"), Bad("bad_name", detail="''")]
+
+
+def measured(pack: str, device: str = LAMP) -> tuple[dict[str, float], list[str]]:
+    """Values by quantity as they reach the readings, and reasons."""
+    by = decoder()
+    draft = by.decode([native(pack.encode(), device=device)])
+    checked = checks.check(draft, by.directory.targets, Clock(NOON, NOON, 1.0), limits=LIMITS)
+    names = {number: one.quantity for number, one in small_registry().series.items()}
+    values = {
+        names[s]: v for s, v in zip(checked.readings.series.tolist(), checked.readings.value.tolist(), strict=True)
+    }
+    return values, [f"{one.reason} {one.detail}" for one in draft.notices]
+
+
+@pytest.mark.parametrize(
+    ("key", "unit", "value", "quantity", "result"),
+    [
+        ("level", "/", 0.6, "lamp_level", 60.0),
+        ("level", "%EL", 60, "lamp_level", 60.0),
+        ("level", "/1000", 605, "lamp_level", 60.5),
+        ("power", "kW", 0.0815, "lamp_power", 81.5),
+        ("power", "W", 81.5, "lamp_power", 81.5),
+        ("energy", "Wh", 12_345, "lamp_energy", 12.345),
+        ("energy", "J", 3_600_000, "lamp_energy", 1.0),
+        ("energy", "kWh", 7.25, "lamp_energy", 7.25),
+    ],
+)
+def test_a_unit_of_the_registry_becomes_that_of_the_quantity(
+    key: str, unit: str, value: float, quantity: str, result: float
+) -> None:
+    values, notices = measured(f'[{{"n":"{LAMP}/{key}","u":"{unit}","v":{value}}}]')
+    assert (values, notices) == ({quantity: result}, [])
+
+
+def test_a_base_unit_holds_until_a_record_names_its_own() -> None:
+    values, notices = measured(
+        f'[{{"bn":"{LAMP}/","bu":"kW","n":"power","v":0.08}},{{"n":"level","u":"/","v":0.5}},{{"n":"energy","v":3}}]'
+    )
+    assert values == {"lamp_power": 80.0, "lamp_level": 50.0}
+    assert notices == ["wrong_unit energy in 'kW'"]
+
+
+@pytest.mark.parametrize("unit", ["furlong", "KW", "Cel", "C", "cd", "°"])
+def test_a_value_in_a_unit_that_cannot_be_is_set_aside_and_its_neighbour_kept(unit: str) -> None:
+    pack = f'[{{"bn":"{LAMP}/","n":"power","u":"{unit}","v":80}},{{"n":"level","v":50}},{{"n":"other","u":"x","v":1}}]'
+    assert measured(pack) == ({"lamp_level": 50.0}, [f"wrong_unit power in {unit!r}"])
+
+
+def test_a_value_beyond_all_numbers_is_set_aside() -> None:
+    assert measured(f'[{{"n":"{LAMP}/level","u":"/","v":1e308}}]') == ({}, ["not_finite level"])

@@ -1,10 +1,13 @@
 """Units: every quantity has one, common spellings are found, conversions are exact."""
 
+import tomllib
+
 import pytest
 
 from citynet import units
-from citynet.catalog import catalog
+from citynet.catalog import Mapping, catalog
 from citynet.errors import ConfigError
+from schemas import ROOT
 
 
 def test_every_quantity_has_a_unit_of_the_table() -> None:
@@ -61,3 +64,22 @@ def test_what_cannot_be_converted() -> None:
     assert units.line("ppb", "ug/m3", "tvoc_density") is None  # a mixture has no molar mass
     with pytest.raises(ConfigError, match="furlong"):
         units.unit("furlong")
+
+
+def test_units_of_the_senml_registry_lead_to_our_table() -> None:
+    kinds = tomllib.loads((ROOT / "senml.toml").read_text(encoding="utf-8"))
+    codes = [code for part in kinds.values() for code in part.values() if code]
+    assert len(codes) > 50
+    assert [code for code in codes if units.unit(code).code != code] == []
+    assert (units.senml("Cel"), units.senml("C"), units.senml("cd"), units.senml("°C")) == ("Cel", "A.s", "", None)
+
+
+def test_a_profile_awaits_its_own_unit_and_gets_it_from_any_other() -> None:
+    tenths = Mapping(quantity="air_temperature", scale=0.1)
+    kelvin = Mapping(quantity="air_temperature", unit="K")
+    line = kelvin.line_of("Cel", "Cel")
+    assert line is not None
+    assert kelvin.line("Cel")(line(21.5)) == 21.5
+    assert tenths.line_of("Cel", "Cel") == units.Line()
+    assert tenths.line_of("V", "Cel") is None
+    assert Mapping(quantity="door", codes={"open": 1}).line_of("V", "1") == units.Line()
