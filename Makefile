@@ -45,7 +45,7 @@ chaos: setup  ## kill parts, broker and database under load and under commands, 
 		$(BIN)/pytest -q -rP -m chaos tests
 
 fuzz: setup  ## a million random frames a protocol and decoder, seeds printed; random tests with many more examples
-	@CITYNET_FUZZ_FRAMES=$${CITYNET_FUZZ_FRAMES:-1000000} $(BIN)/pytest -q -s -o faulthandler_timeout=3600 tests/contracts/test_fuzz.py
+	@CITYNET_FUZZ_FRAMES=$${CITYNET_FUZZ_FRAMES:-1000000} $(BIN)/pytest -q -s -o faulthandler_timeout=3600 tests/contracts/test_fuzz.py tests/contracts/test_fuzz_roads.py
 	@$(PYTEST) --hypothesis-profile=fuzz tests/unit tests/contracts
 
 soak: setup  ## an hour of the whole city, headless; fails if anything is lost, doubled or missed

@@ -92,6 +92,8 @@ def output(result: Result) -> Output:
             found = msgspec.convert(json.loads(result.text), Output)
     except RecursionError as error:
         raise BadInput("too_deep", "the codec's output") from error
+    except (ValueError, msgspec.ValidationError) as error:  # such as a whole number of thousands of digits
+        raise BadInput("codec_error", f"the output cannot be read: {error}"[:200]) from error
     if found.errors:
         raise BadInput("codec_refused", "; ".join(said(found.errors)))
     return found

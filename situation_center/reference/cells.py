@@ -1,6 +1,7 @@
 """What a cell of a registry file means, and how a value is written into one. Pure; used by import and export."""
 
 import json
+import math
 import re
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -19,6 +20,8 @@ YES, NO = ("true", "yes", "да", "1"), ("false", "no", "нет", "0")
 RUSSIAN_DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}))?)?")
 RADIO = ("chirpstack", "things_stack")  # protocols whose devices are known by an EUI
 EUI = re.compile(r"[0-9a-f]{16}")
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+WHOLE_DIGITS = 18  # more do not fit into 64 bits
 
 
 def text(cell: str, limit: int = NAME_MAX) -> str:
@@ -96,6 +99,8 @@ def attribute(cell: str, known: Attribute | None) -> Any:
             value = float(cell.replace(",", "."))
         except ValueError as error:
             raise BadInput("bad_attribute", cell[:80]) from error
+        if not math.isfinite(value):
+            raise BadInput("bad_attribute", cell[:80])
         return int(value) if value.is_integer() and abs(value) < 1e15 and not re.search("[eE]", cell) else value
     if known.type == "bool":
         if cell.lower() not in YES + NO:
@@ -112,14 +117,30 @@ def _day(cell: str) -> str:
 
 
 def loose(cell: str) -> Any:
-    """What the JSON of a cell says, else its text. Raises BadInput (bad_attribute)."""
+    """What the JSON of a cell says, else its text. Raises BadInput (bad_attribute) for what no database keeps."""
     if len(cell) > JSON_MAX or "\\u0000" in cell:
         raise BadInput("bad_attribute", f"{len(cell)} characters")
     try:
-        return json.loads(cell, parse_constant=_no_constant)
+        found = json.loads(cell, parse_constant=_no_constant, parse_int=_whole, parse_float=_finite)
     except (ValueError, RecursionError):
         return cell
+    if SURROGATE.search(cell) and any(0xD800 <= ord(c) < 0xE000 for c in json.dumps(found, ensure_ascii=False)):
+        raise BadInput("bad_attribute", "half of a character")
+    return found
 
 
 def _no_constant(name: str) -> Any:
     raise BadInput("bad_attribute", name)
+
+
+def _whole(text: str) -> int:
+    if len(text) > WHOLE_DIGITS:
+        raise BadInput("bad_attribute", f"{text[:40]}..")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise BadInput("bad_attribute", text[:40])
+    return value
