@@ -1,39 +1,16 @@
 """`citynet account`: people, sign-in links and API keys from the command line of the machine."""
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-from citynet import settings as configuration
-from citynet.db import Database, dsn
-from citynet.errors import CitynetError
+from citynet.db import Database
 from citynet.settings import Settings
-from situation_center import accounts
+from situation_center import accounts, cli_shell
 
 app = typer.Typer(help="People of the city: accounts, one-time sign-in links, API keys.", no_args_is_help=True)
-T = TypeVar("T")
 Login = Annotated[str, typer.Argument(help="Name to sign in with.")]
-
-
-@asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[Database]:
-    database = await Database(dsn(settings, "center"), size=1).open()
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-def _run(work: Coroutine[None, None, T]) -> T:
-    try:
-        return asyncio.run(work)
-    except CitynetError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
 
 
 @app.command()
@@ -49,13 +26,11 @@ def add(
     """Create an account and print a one-time link; its owner sets the password on the account page."""
     account = accounts.NewAccount(login, role, title, services=tuple(service or ()), org=org, language=language)
 
-    async def work() -> str:
-        settings = configuration.load()
-        async with _database(settings) as database:
-            await accounts.add(database, account, by=accounts.OPERATOR_OF_MACHINE)
-            return await accounts.issue_link(database, settings, login)
+    async def work(database: Database, settings: Settings) -> str:
+        await accounts.add(database, account, by=accounts.OPERATOR_OF_MACHINE)
+        return await accounts.issue_link(database, settings, login)
 
-    typer.echo(_run(work()))
+    typer.echo(cli_shell.run(work))
 
 
 @app.command()
@@ -66,16 +41,14 @@ def link(
 ) -> None:
     """Print a one-time sign-in link, good for 30 minutes."""
 
-    async def work() -> str:
-        settings = configuration.load()
-        async with _database(settings) as database:
-            if create:
-                await accounts.ensure_admin(database, settings)
-            if demo:
-                await accounts.ensure_demo(database, settings)
-            return await accounts.issue_link(database, settings, login)
+    async def work(database: Database, settings: Settings) -> str:
+        if create:
+            await accounts.ensure_admin(database, settings)
+        if demo:
+            await accounts.ensure_demo(database, settings)
+        return await accounts.issue_link(database, settings, login)
 
-    typer.echo(_run(work()))
+    typer.echo(cli_shell.run(work))
 
 
 @app.command()
@@ -86,11 +59,8 @@ def key(
 ) -> None:
     """Print a new API key of an account; it is shown once."""
 
-    async def work() -> str:
-        async with _database(configuration.load()) as database:
-            expires = datetime.now(UTC) + timedelta(days=days)
-            return await accounts.issue_key(
-                database, login, label=label, expires=expires, by=accounts.OPERATOR_OF_MACHINE
-            )
+    async def work(database: Database, settings: Settings) -> str:
+        expires = datetime.now(UTC) + timedelta(days=days)
+        return await accounts.issue_key(database, login, label=label, expires=expires, by=accounts.OPERATOR_OF_MACHINE)
 
-    typer.echo(_run(work()))
+    typer.echo(cli_shell.run(work))

@@ -1,44 +1,23 @@
 """`citynet credential`: what devices prove themselves with, from the command line of the machine."""
 
-import asyncio
 import csv
 import os
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-from citynet import settings as configuration
 from citynet.credentials import digest, new_token
-from citynet.db import Database, dsn
-from citynet.errors import CitynetError, ConfigError
-from situation_center import credentials
+from citynet.db import Database
+from citynet.errors import ConfigError
+from citynet.settings import Settings
+from situation_center import cli_shell, credentials
 
 app = typer.Typer(help="What devices prove themselves with: tokens and certificates.", no_args_is_help=True)
-T = TypeVar("T")
 BY = "part:cli"
 BATCH = 1_000
 Device = Annotated[str, typer.Argument(help="Identifier of the device, as in its topics.")]
-
-
-@asynccontextmanager
-async def _database() -> AsyncIterator[Database]:
-    database = await Database(dsn(configuration.load(), "center"), size=1).open()
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-def _run(work: Coroutine[None, None, T]) -> T:
-    try:
-        return asyncio.run(work)
-    except CitynetError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
 
 
 @app.command()
@@ -50,12 +29,11 @@ def token(
 ) -> None:
     """Print a new token of a device; it is shown once."""
 
-    async def work() -> str:
+    async def work(database: Database, _: Settings) -> str:
         grace = None if grace_hours is None else timedelta(hours=grace_hours)
-        async with _database() as database:
-            return await credentials.issue_token(database, device, by=BY, grace=grace)
+        return await credentials.issue_token(database, device, by=BY, grace=grace)
 
-    typer.echo(_run(work()))
+    typer.echo(cli_shell.run(work))
 
 
 @app.command()
@@ -64,18 +42,17 @@ def tokens(
 ) -> None:
     """Give every device that has no credential a token, and write them to a file that only its owner may read."""
 
-    async def work() -> int:
-        async with _database() as database:
-            names = await credentials.without(database)
-            made = {name: new_token() for name in names}
-            _write(file, made)  # first: a token that is stored but not written down helps nobody
-            given = 0
-            for start in range(0, len(names), BATCH):
-                part = {name: digest(made[name]) for name in names[start : start + BATCH]}
-                given += await credentials.enrol(database, part, by=BY)
-            return given
+    async def work(database: Database, _: Settings) -> int:
+        names = await credentials.without(database)
+        made = {name: new_token() for name in names}
+        _write(file, made)  # first: a token that is stored but not written down helps nobody
+        given = 0
+        for start in range(0, len(names), BATCH):
+            part = {name: digest(made[name]) for name in names[start : start + BATCH]}
+            given += await credentials.enrol(database, part, by=BY)
+        return given
 
-    typer.echo(f"{_run(work())} tokens in {file}")
+    typer.echo(f"{cli_shell.run(work)} tokens in {file}")
 
 
 def _write(file: Path, made: dict[str, str]) -> None:
@@ -97,32 +74,29 @@ def certificate(
 ) -> None:
     """Let a client certificate stand for a device."""
 
-    async def work() -> str:
-        async with _database() as database:
-            return await credentials.issue_certificate(database, device, by=BY, subject=subject, sha256=sha256)
+    async def work(database: Database, _: Settings) -> str:
+        return await credentials.issue_certificate(database, device, by=BY, subject=subject, sha256=sha256)
 
-    typer.echo(_run(work()))
+    typer.echo(cli_shell.run(work))
 
 
 @app.command()
 def revoke(device: Device, uid: Annotated[str, typer.Option(help="Only this one; see `list`.")] = "") -> None:
     """End the credentials of a device now, and its live sessions with them."""
 
-    async def work() -> int:
-        async with _database() as database:
-            return await credentials.revoke(database, device, by=BY, uid=uid)
+    async def work(database: Database, _: Settings) -> int:
+        return await credentials.revoke(database, device, by=BY, uid=uid)
 
-    typer.echo(f"{_run(work())} revoked")
+    typer.echo(f"{cli_shell.run(work)} revoked")
 
 
 @app.command(name="list")
 def list_(device: Device) -> None:
     """Show every credential that a device has or had."""
 
-    async def work() -> list[dict[str, object]]:
-        async with _database() as database:
-            return await credentials.listed(database, device)
+    async def work(database: Database, _: Settings) -> list[dict[str, object]]:
+        return await credentials.listed(database, device)
 
-    for row in _run(work()):
+    for row in cli_shell.run(work):
         end = f" until {row['valid_to']:%Y-%m-%d %H:%M}" if row["valid_to"] else ""
         typer.echo(f"{row['uid']}  {row['kind']}  {row['state']}{end}  {row['subject']}")

@@ -30,7 +30,7 @@ GROUP_FOR = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Choice:
-    """Whom a group means: all that is given must fit. tag is one of the object's attribute `tags`."""
+    """Whom a group means: all that is given must fit. tag is one of the object's tags."""
 
     objects: tuple[int, ...] = ()
     parent: int | None = None
@@ -69,6 +69,10 @@ class Preview:
     able: list[Target] = field(default_factory=list)
     unable: int = 0
     forbidden: int = 0
+
+    def dangerous(self, action: str) -> bool:
+        """Whether the action has to be confirmed: by its kind, or because so many would get it."""
+        return len(self.able) > commands.GROUP_FREE or any(s.dangerous for t in self.able if (s := t.spec(action)))
 
     @property
     def silent(self) -> list[Target]:
@@ -136,6 +140,20 @@ async def roll_back(db: Center, actor: Actor, group_id: uuid.UUID, *, confirmed:
     A group is rolled back once. Raises Conflict where nothing can be taken back.
     """
     group, rows = await _visible(db, actor, group_id)
+    wishes = await _undoes(db, rows)
+    about = {"chosen": group["chosen"], "action": group["action"], "args": group["args"], "undoes": group_id}
+    waves = Waves(size=min(_largest(rows), WAVE_MAX), pause_s=group["pause_s"], stop_share=1.0)
+    return await _store(db, actor, wishes, about=about, waves=waves, key=f"undo-{group_id}", confirmed=confirmed)
+
+
+async def undo_of(db: Center, actor: Actor, group_id: uuid.UUID) -> tuple[list[Wish], bool]:
+    """What roll_back would order, and whether that is dangerous: by its kind, or by the number of devices."""
+    _, rows = await _visible(db, actor, group_id)
+    wishes = await _undoes(db, rows)
+    return wishes, len(wishes) > commands.GROUP_FREE or any(wish.spec.dangerous for wish in wishes)
+
+
+async def _undoes(db: Center, rows: Sequence[Row]) -> list[Wish]:
     devices = targets(await db.rows(SQL["chosen"], {**_ids([r["object_id"] for r in rows]), "limit": DEVICES_MAX}))
     by_point = {(target.object_id, target.row["device_id"]): target for target in devices}
     wishes = []
@@ -146,9 +164,7 @@ async def roll_back(db: Center, actor: Actor, group_id: uuid.UUID, *, confirmed:
             wishes.append(Wish(target, *back, undoes=row["command_id"]))
     if not wishes:
         raise Conflict("nothing of this group can be rolled back")
-    about = {"chosen": group["chosen"], "action": group["action"], "args": group["args"], "undoes": group_id}
-    waves = Waves(size=min(_largest(rows), WAVE_MAX), pause_s=group["pause_s"], stop_share=1.0)
-    return await _store(db, actor, wishes, about=about, waves=waves, key=f"undo-{group_id}", confirmed=confirmed)
+    return wishes
 
 
 def _ids(objects: list[int]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ WHERE (%(objects)s::int[] = '{}' OR o.object_id = ANY(%(objects)s))
   AND (%(parent)s::int IS NULL OR o.parent_id = %(parent)s)
   AND (%(zone)s::int IS NULL OR o.zone_ids @> ARRAY[%(zone)s::int])
   AND (%(class)s::text IS NULL OR o.class = %(class)s)
-  AND (%(tag)s::text IS NULL OR o.attributes->'tags' ? %(tag)s)
+  AND (%(tag)s::text IS NULL OR %(tag)s = ANY(o.tags) OR o.attributes->'tags' ? %(tag)s)
 ORDER BY o.object_id LIMIT %(limit)s
 
 -- same_group: the group that this key ordered before.

@@ -1,38 +1,24 @@
 """`citynet quarantine`: what could not be decoded, and sending it up again once the cause is mended."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
-from citynet import settings as configuration
 from citynet.clock import moment
-from citynet.db import Database, Row, dsn
+from citynet.db import Row
 from citynet.errors import NotFound
-from situation_center import quarantine
+from situation_center import cli_shell, quarantine
 from situation_center.accounts import OPERATOR_OF_MACHINE
 from situation_center.store import SQL
 
 app = typer.Typer(help="Frames that could not be decoded: list, show, send up again.", no_args_is_help=True)
-T = TypeVar("T")
 Reason = Annotated[str, typer.Option(help="Only this reason, such as unknown_device.")]
 Device = Annotated[str, typer.Option("--device", help="Only this identifier of a device.")]
 Since = Annotated[str, typer.Option(help="Only what was set aside since: 2h, 3d, or a time such as 2026-03-01T10:00Z.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
-
-
-def _run(work: Callable[[Database], Awaitable[T]]) -> T:
-    async def connected() -> T:
-        database = await Database(dsn(configuration.load(), "center"), size=1).open()
-        try:
-            return await work(database)
-        finally:
-            await database.close()
-
-    return asyncio.run(connected())
 
 
 def _plain(row: Row) -> dict[str, Any]:
@@ -53,7 +39,7 @@ def listed(
     """The newest rows of the quarantine."""
     at = moment(since, datetime.now(UTC)) if since else None
     chosen = {"reason": reason, "external_id": device, "since": at, "limit": limit}
-    rows = _run(lambda database: database.rows(SQL["quarantine_rows"], chosen))
+    rows = cli_shell.run(lambda database, _: database.rows(SQL["quarantine_rows"], chosen))
     if as_json:
         typer.echo(json.dumps([_plain(row) for row in rows]))
         return
@@ -70,7 +56,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """One row with its bytes: in base 16, and as text where they are text."""
-    row = _run(lambda database: database.row(SQL["quarantine_row"], [number]))
+    row = cli_shell.run(lambda database, _: database.row(SQL["quarantine_row"], [number]))
     if row is None:
         raise NotFound(f"nothing in quarantine under {number}: see `citynet quarantine list`")
     if as_json:
@@ -95,8 +81,8 @@ def replay(
 ) -> None:
     """Send frames up again with their first time of arrival, each row once. Needs the running city to do it."""
     at = moment(since, datetime.now(UTC)) if since else None
-    frames = _run(
-        lambda database: quarantine.replay(
+    frames = cli_shell.run(
+        lambda database, _: quarantine.replay(
             database, by=OPERATOR_OF_MACHINE, external_id=device, reason=reason, ids=tuple(numbers or ()), since=at
         )
     )

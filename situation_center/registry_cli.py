@@ -1,18 +1,17 @@
 """`citynet registry`: objects and devices in and out as CSV or XLSX, from the command line of the machine."""
 
-import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
-from citynet import settings as configuration
 from citynet.catalog import catalog
-from citynet.db import Database, dsn
+from citynet.db import Database
 from citynet.errors import BadInput
 from citynet.settings import Settings
+from situation_center import cli_shell
 from situation_center.accounts import OPERATOR_OF_MACHINE
 from situation_center.reference import exporting, importing
 from situation_center.reference.columns import Reject
@@ -22,18 +21,6 @@ from situation_center.wording import LANGUAGES, word
 
 app = typer.Typer(help="The registry of objects and devices: import and export.", no_args_is_help=True)
 SHOWN = 20
-
-
-def _with_database(work: Any) -> Any:
-    async def run() -> Any:
-        settings = configuration.load()
-        database = await Database(dsn(settings, "center"), size=2).open()
-        try:
-            return await work(database, settings)
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
 
 
 async def _import(db: Database, settings: Settings, file: Path, *, apply: bool) -> tuple[Outcome, list[Reject]]:
@@ -59,7 +46,7 @@ def import_(
     """Check a file row by row and, with --apply, take it in as a whole or not at all. Exit 1 when rows are refused."""
     if language not in LANGUAGES:
         raise BadInput("bad_language", f"{language}: one of {', '.join(LANGUAGES)}")
-    outcome, faults = _with_database(lambda db, settings: _import(db, settings, file, apply=apply))
+    outcome, faults = cli_shell.run(lambda db, settings: _import(db, settings, file, apply=apply))
     written = {";": "semicolon", ",": "comma", "\t": "tab"}.get(outcome.separator, "-")
     typer.echo(f"{file.name}: {outcome.kind}, {outcome.encoding}, separator {written}, {outcome.rows} rows")
     typer.echo(f"new {outcome.new}, changed {outcome.changed}, same {outcome.same}, refused {outcome.rejected}")
@@ -97,4 +84,4 @@ def export(
             if file:
                 out.close()
 
-    _with_database(work)
+    cli_shell.run(work)

@@ -118,9 +118,11 @@ async def _replace(
 ) -> None:
     begin_at = {i: starts.get(i, moment.city if i in known else SINCE) for i in wanted}
     begin_at |= {i: max(begin_at[i], known[i].valid_from) for i in wanted if i in known}
-    past = {"ids": list(wanted), "starts": list(begin_at.values()), "recorded": moment.recorded}
-    await conn.execute(SQL["close"], past)
-    await conn.execute(SQL["keep_past"], past)
+    older = [i for i in wanted if i in known]
+    if older:
+        past = {"ids": older, "starts": [begin_at[i] for i in older], "recorded": moment.recorded}
+        await conn.execute(SQL["close"], past)
+        await conn.execute(SQL["keep_past"], past)
     async with conn.cursor() as cursor, cursor.copy(SQL["add_versions"]) as copy:
         for i, version in wanted.items():
             await copy.write_row(_columns(i, version, begin_at[i], moment=moment))

@@ -36,6 +36,12 @@ def word(language: str, table: str, name: str) -> str:
     return str(texts(language).get(table, {}).get(name, name))
 
 
+def name_of(language: str, actor: str) -> str:
+    """The login of a person; a part of citynet by what it is."""
+    kind, _, name = actor.partition(":")
+    return word(language, "actor", name) if kind == "part" else name or actor
+
+
 def plural_form(language: str, n: int) -> str:
     """one, few or many: 1 объект, 3 объекта, 5 объектов; English knows one and many."""
     if language == "en":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile
@@ -35,6 +35,19 @@ class Accepted(TypedDict):
     import_id: UUID
 
 
+def _wanted(
+    *,
+    text: Annotated[str, Query(max_length=200)] = "",
+    cls: Annotated[str | None, Query(alias="class", max_length=63)] = None,
+    service: Annotated[str | None, Query(max_length=63)] = None,
+    life_cycle: Annotated[str | None, Query(max_length=20)] = None,
+    profile: Annotated[str | None, Query(max_length=200)] = None,
+) -> Filter:
+    return Filter(text, cls, service, life_cycle, profile)
+
+
+Wanted = Annotated[Filter, Depends(_wanted)]
+After = Annotated[str, Query(max_length=200)]
 FORM = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
 MULTIPART = {"requestBody": {"content": {"multipart/form-data": {"schema": FORM}}, "required": True}}
 
@@ -90,16 +103,11 @@ async def listed(
     actor: ReadsRegistry,
     place: Place,
     *,
-    text: Annotated[str, Query(max_length=200)] = "",
-    cls: Annotated[str | None, Query(alias="class", max_length=63)] = None,
-    service: Annotated[str | None, Query(max_length=63)] = None,
-    life_cycle: Annotated[str | None, Query(max_length=20)] = None,
-    profile: Annotated[str | None, Query(max_length=200)] = None,
-    after: Annotated[str, Query(max_length=200)] = "",
+    wanted: Wanted,
+    after: After = "",
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE,
 ) -> RegistryPage:
     """Objects with their devices, and devices that are on none; `after` is `next` of the page before."""
-    wanted = Filter(text, cls, service, life_cycle, profile)
     return await views.registry_page(place.db, actor, wanted, after=after.replace("\0", ""), limit=limit)
 
 
@@ -125,19 +133,8 @@ async def export(
 
 
 @router.get("/registry/labels")
-async def labels(
-    actor: ReadsRegistry,
-    place: Place,
-    *,
-    text: Annotated[str, Query(max_length=200)] = "",
-    cls: Annotated[str | None, Query(alias="class", max_length=63)] = None,
-    service: Annotated[str | None, Query(max_length=63)] = None,
-    life_cycle: Annotated[str | None, Query(max_length=20)] = None,
-    profile: Annotated[str | None, Query(max_length=200)] = None,
-    after: Annotated[str, Query(max_length=200)] = "",
-) -> Response:
+async def labels(actor: ReadsRegistry, place: Place, *, wanted: Wanted, after: After = "") -> Response:
     """A printable sheet of labels with QR codes for the devices of the list, at most 500."""
-    wanted = Filter(text, cls, service, life_cycle, profile)
     found = await views.registry_page(place.db, actor, wanted, after=after.replace("\0", ""), limit=PAGE_MAX)
     lines = sheet(found["rows"], base_url=base_url(place.settings), language=actor.language)
     return StreamingResponse(lines, media_type="text/html; charset=utf-8")

@@ -7,8 +7,8 @@
  *   dash_clientside.citynet.setTheme(theme) .setLanguage(language) .setServices(names) .setHeat(quantity)
  *   dash_clientside.citynet.beat(data)                  any Input the server pushes at least every 10 s
  *
- * Stores written here: `selection` {object_id, source: 'map', at}, `map-layers` {services, heat}
- * (names may be changed in options.stores).
+ * Stores written here: `selection` {object_id, source: 'map', at}, `map-layers` {services, heat},
+ * `chosen` {objects, source: 'map'} (names may be changed in options.stores).
  * Attributes read here, times in epoch ms of the city clock:
  *   data-city-now, data-city-speed, data-city-zone   on one element: sets the clock; the element may be hidden
  *   data-clock="time" | "date"                       shows the city's time of day or date
@@ -26,7 +26,7 @@
     ru: { lost: 'Связь потеряна. Данные на', none: 'Нет связи с сервером', ended: 'Сеанс закончился. Войдите снова.', day: 'д', hour: 'ч' },
     en: { lost: 'Connection lost. Data as of', none: 'No connection to the server', ended: 'The session has ended. Sign in again.', day: 'd', hour: 'h' },
   };
-  const STORES = { selection: 'selection', layers: 'map-layers' };
+  const STORES = { selection: 'selection', layers: 'map-layers', chosen: 'chosen' };
 
   const language = () => (document.documentElement.lang === 'en' ? 'en' : 'ru');
   const noUpdate = () => window.dash_clientside.no_update;
@@ -55,6 +55,10 @@
       language: options.language ?? language(),
       onSelect: (objectId) => setStore(stores.selection, { object_id: objectId, source: 'map', at: Date.now() }),
       onStatus: (status) => noteConnection('map', status),
+      ...(options.command ? {
+        onChosen: (objects) => setStore(stores.chosen, { objects, source: 'map' }),
+        onCommand: () => window.dash_clientside.set_props('url', { pathname: '/commands/group/chosen' }),
+      } : {}),
       onServices: (services) => { layers.services = services; announce(); },
       onHeat: (heat) => { layers.heat = heat; announce(); },
     });
@@ -188,7 +192,8 @@
   function tick() {
     readClock();
     const now = cityNow();
-    for (const e of document.querySelectorAll('[data-clock]')) write(e, e.dataset.clock === 'date' ? date(now) : timeOfDay(now));
+    // Before the server has said what time it is in the city, the time of this computer would be a wrong one.
+    if (clock.seen) for (const e of document.querySelectorAll('[data-clock]')) write(e, e.dataset.clock === 'date' ? date(now) : timeOfDay(now));
     for (const e of document.querySelectorAll('[data-deadline]')) showDeadline(e, now);
     for (const e of document.querySelectorAll('[data-since]')) if (e.dataset.since) write(e, duration(Math.max(0, now - Number(e.dataset.since))));
     if (mounted && !mounted.div.isConnected) unmountMap(); // the page was changed: close socket and WebGL

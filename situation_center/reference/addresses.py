@@ -1,11 +1,12 @@
 """The register of addresses: written in one way, found by what people type, nearest to a point. Called by the API."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from citynet.access import Actor, require
-from citynet.db import Database, Row, named_sql
+from citynet.db import Connection, Database, Row, named_sql
 from citynet.errors import BadInput
 from situation_center.reference import cells
 
@@ -134,3 +135,11 @@ async def nearest(db: Database, actor: Actor, lon: float, *, lat: float) -> list
         "limit": 5,
     }
     return [_address(row) for row in await db.rows(SQL["nearest"], given)]
+
+
+async def points(conn: Connection, texts: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """Longitude and latitude of addresses in one line that the register has; the others are left out."""
+    norms = {text: ", ".join(split(text)) for text in texts}
+    rows = await (await conn.execute(SQL["exact"], {"norms": list(set(norms.values()))})).fetchall()
+    known = {row["norm"]: (row["lon"], row["lat"]) for row in rows}
+    return {text: known[norm_] for text, norm_ in norms.items() if norm_ in known}

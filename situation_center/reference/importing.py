@@ -3,7 +3,7 @@
 Called by the API, the screen and `citynet registry import`. Memory is bounded: rows pass in chunks.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Set
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,13 @@ from citynet.classes import ObjectClass
 from citynet.db import Connection, Database, Row
 from citynet.errors import BadInput
 from situation_center import registry_write, zones
+from situation_center.reference import addresses
 from situation_center.reference.cells import attribute
 from situation_center.reference.columns import Reject
 from situation_center.reference.loading import CHUNK, load
 from situation_center.reference.outcome import SQL, Outcome, Work, reject
 from situation_center.registry_plan import Change, Ids, Plan, device_key, make_plan
-from situation_center.registry_versions import Moment, begin, current, differs
+from situation_center.registry_versions import Current, Moment, begin, current, differs
 
 REPORT_MAX = 1_000_000
 SOURCE = "registry"
@@ -36,30 +37,34 @@ PENDING = -1  # id of what the file will make
 async def run(db: Database, work: Work, path: Path, *, apply: bool) -> Outcome:
     """Check a file and, with apply, take it in when nothing is wrong with it; faults are kept in registry_reject.
 
-    One transaction: a fault, an error or a lost connection leaves the registry as it was.
+    One transaction: a fault, an error or a lost connection leaves the registry as it was. Other writers of the
+    registry wait only while the rows are judged and written, not while the file is read.
     """
     outcome = Outcome()
     async with db.transaction(work.actor) as conn:
         await conn.execute(SQL["forget_rejects"], {"id": work.import_id})
-        moment = await begin(conn, work.actor, lock=apply)
+        moment = await begin(conn, work.actor, lock=False)
         if await load(conn, work, path, outcome=outcome, moment=moment):
+            moment = await begin(conn, work.actor, lock=apply)
             await _check(conn, work)
-            await _walk(conn, work, outcome, moment=moment, write=False)
+            await _count_rejects(conn, work, outcome)
+            if apply and not outcome.rejected:
+                outcome.applied = await _take_in(conn, work, outcome, moment=moment)
+            if not outcome.applied:
+                await _judge(conn, work, outcome)
         await _count_rejects(conn, work, outcome)
-        if apply and not outcome.rejected:
-            await conn.execute(SQL["add_identities"])
-            await _walk(conn, work, outcome, moment=moment, write=True)
-            outcome.applied = True
+        if outcome.applied:
             await _note(conn, work, outcome)
     if outcome.applied and outcome.new > CHUNK:
-        await _fresh_statistics(db)
+        await _settle(db)
     return outcome
 
 
-async def _fresh_statistics(db: Database) -> None:
-    """Before the first screen asks, not when autovacuum comes by."""
+async def _settle(db: Database) -> None:
+    """Statistics and the index of words, before the first screen asks and not when autovacuum comes by."""
     async with db.reader() as conn:
         await conn.execute(SQL["analyze"])
+        await conn.execute(SQL["settle_words"])
 
 
 async def _check(conn: Connection, work: Work) -> None:
@@ -79,42 +84,101 @@ async def _count_rejects(conn: Connection, work: Work, outcome: Outcome) -> None
 
 @dataclass
 class Step:
-    """A chunk on its way: changes, lines and ids of their keys, and what showed only now that their class is known."""
+    """A chunk on its way: changes, lines and ids of their keys, what is there now, zones, and faults that show only now."""
 
     lines: dict[str, int] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     ids: Ids = field(default_factory=dict)
     faults: list[Reject] = field(default_factory=list)
     refused: set[int] = field(default_factory=set)
+    before: dict[int, Current] = field(default_factory=dict)
+    known: zones.Zones = field(default_factory=lambda: zones.Zones({}))
+    placed: int = 0
 
 
-async def _walk(conn: Connection, work: Work, outcome: Outcome, *, moment: Moment, write: bool) -> None:
-    """Plan every row; without write count what would change and note what cannot be, with write do it."""
-    kinds, known = await registry_write.classes(conn), await registry_write.load_zones(conn)
+async def _steps(conn: Connection, work: Work, kinds: Mapping[str, ObjectClass]) -> AsyncIterator[Step]:
+    """The rows of the file in chunks, areas first: the others are then placed in them."""
+    known = await registry_write.load_zones(conn)
     at: dict[str, Any] = {"id": work.import_id, "area": True, "line": 0, "limit": CHUNK}
-    areas_changed, done = False, 0
+    done = 0
     while rows := await (await conn.execute(SQL["chunk"], at)).fetchall():
         if at["area"] and not rows[0]["area"]:
-            known = await registry_write.load_zones(conn)  # areas come first, the others are placed in them
+            known = await registry_write.load_zones(conn)
         if rows[0]["area"] != rows[-1]["area"]:
             rows = [row for row in rows if row["area"]]
         at |= {"area": rows[-1]["area"], "line": rows[-1]["line"]}
         step = _step(rows, kinds)
-        if write:
-            plan = await registry_write.plan_for(
-                conn, step.changes, ids=step.ids, kinds=kinds, source=SOURCE, known=known
-            )
-            changed = await registry_write.carry_out(conn, plan, moment=moment)
-            areas_changed |= bool(changed & plan.areas)
-            await registry_write.allocate_series(conn, step.changes, ids=step.ids, catalog=work.catalog)
-        else:
-            await _compare(conn, work, outcome, step=step, kinds=kinds, known=known)
+        step.known = known
+        step.before = await current(conn, [i for i in step.ids.values() if i > 0])
+        await _locate(conn, step)
+        yield step
         done += len(rows)
-        if write and done in ANALYZED_AT:
-            await conn.execute(SQL["analyze"])
         await work.tell(done)
-    if areas_changed:
-        await registry_write.rezone(conn, moment)
+
+
+async def _locate(conn: Connection, step: Step) -> None:
+    """The place of what has an address and nowhere a point, from the register of addresses."""
+    wanted = {n: c.given.address for n, c in enumerate(step.changes) if c.given.address and _nowhere(c, step)}
+    if not wanted:
+        return
+    found = await addresses.points(conn, set(wanted.values()))
+    for n, address in wanted.items():
+        if address in found:
+            change, (lon, lat) = step.changes[n], found[address]
+            given = replace(change.given, lon=lon, lat=lat)
+            step.changes[n] = replace(change, given=given, names=change.names | {"lon", "lat"})
+            step.placed += 1
+
+
+def _nowhere(change: Change, step: Step) -> bool:
+    now = step.before.get(step.ids[change.key])
+    kept = now.version if now and not change.names & {"lon", "geometry"} else None
+    places = [v for v in (change.given, kept) if v and (v.lon is not None or v.geometry)]
+    return not places and change.cls != "device" and change.cls not in zones.CLASSES
+
+
+async def _take_in(conn: Connection, work: Work, outcome: Outcome, *, moment: Moment) -> bool:
+    """Write every row. At the first that the registry cannot take nothing is written: _judge says which they are."""
+    kinds, made = await registry_write.classes(conn), Outcome()
+    areas_changed, done = False, 0
+    try:
+        async with conn.transaction():
+            await conn.execute(SQL["add_identities"])
+            await conn.execute(SQL["gather_words"])
+            async for step in _steps(conn, work, kinds):
+                plan = _whole_plan(step, kinds)
+                _tally(made, step, different=differs(plan.versions, step.before))
+                changed = await registry_write.carry_out(conn, plan, moment=moment)
+                areas_changed |= bool(changed & plan.areas)
+                await registry_write.allocate_series(conn, step.changes, ids=step.ids, catalog=work.catalog)
+                done += len(step.changes)
+                if done in ANALYZED_AT:
+                    await conn.execute(SQL["analyze"])
+            if areas_changed:
+                await registry_write.rezone(conn, moment)
+    except BadInput:
+        return False
+    outcome.new, outcome.changed, outcome.same, outcome.placed = made.new, made.changed, made.same, made.placed
+    return True
+
+
+def _whole_plan(step: Step, kinds: Mapping[str, ObjectClass]) -> Plan:
+    """The plan of a chunk without a fault. Raises BadInput."""
+    faults = [*step.faults, *(f for change in step.changes for f in _faults(change, step, kinds))]
+    if faults:
+        raise BadInput(faults[0].reason, faults[0].value)
+    return make_plan(step.changes, ids=step.ids, before=step.before, kinds=kinds, source=SOURCE, known=step.known)
+
+
+def _tally(outcome: Outcome, step: Step, *, different: set[int], refused: Set[int] = frozenset()) -> None:
+    """Count rows as new, changed or equal."""
+    outcome.placed += step.placed
+    for change in step.changes:
+        if step.lines[change.key] in refused:
+            continue
+        ids = {step.ids[change.key]} | ({step.ids[device_key(change.device.external_id)]} if change.device else set())
+        kind = "new" if step.ids[change.key] not in step.before else "changed" if ids & different else "same"
+        setattr(outcome, kind, getattr(outcome, kind) + 1)
 
 
 def _typed(change: Change, cls: ObjectClass | None, step: Step, *, line: int) -> Change:
@@ -148,33 +212,33 @@ def _step(rows: list[Row], kinds: Mapping[str, ObjectClass]) -> Step:
     return step
 
 
-async def _compare(
-    conn: Connection, work: Work, outcome: Outcome, *, step: Step, kinds: Mapping[str, ObjectClass], known: zones.Zones
-) -> None:
+async def _judge(conn: Connection, work: Work, outcome: Outcome) -> None:
     """Count new, changed and equal rows; rows that the registry cannot take go into the report."""
-    before = await current(conn, [i for i in step.ids.values() if i > 0])
-    plan, faults = Plan(), list(step.faults)
-    for change in step.changes:
-        now = before.get(step.ids[change.key])
-        line = step.lines[change.key]
-        if change.since and now and change.since < now.valid_from:
-            faults.append(Reject(line, "since", "date_before", f"{change.since:%Y-%m-%d} < {now.valid_from:%Y-%m-%d}"))
-        faults += _unknown_attributes(change, line, kinds=kinds, known=set(now.version.attributes) if now else set())
-        try:
-            one = make_plan([change], ids=step.ids, before=before, kinds=kinds, source=SOURCE, known=known)
-        except BadInput as error:
-            faults.append(Reject(line, "", error.reason, error.detail[:200]))
-            continue
-        plan.versions |= one.versions
-    await reject(conn, work, faults)
-    different = differs(plan.versions, before)
-    refused = step.refused | {fault.line for fault in faults}
-    for change in step.changes:
-        if step.lines[change.key] in refused:
-            continue
-        ids = {step.ids[change.key]} | ({step.ids[device_key(change.device.external_id)]} if change.device else set())
-        kind = "new" if step.ids[change.key] < 0 else "changed" if ids & different else "same"
-        setattr(outcome, kind, getattr(outcome, kind) + 1)
+    kinds = await registry_write.classes(conn)
+    async for step in _steps(conn, work, kinds):
+        plan, faults = Plan(), list(step.faults)
+        for change in step.changes:
+            faults += _faults(change, step, kinds)
+            try:
+                one = make_plan(
+                    [change], ids=step.ids, before=step.before, kinds=kinds, source=SOURCE, known=step.known
+                )
+            except BadInput as error:
+                faults.append(Reject(step.lines[change.key], "", error.reason, error.detail[:200]))
+                continue
+            plan.versions |= one.versions
+        await reject(conn, work, faults)
+        refused = step.refused | {fault.line for fault in faults}
+        _tally(outcome, step, different=differs(plan.versions, step.before), refused=refused)
+
+
+def _faults(change: Change, step: Step, kinds: Mapping[str, ObjectClass]) -> list[Reject]:
+    """What is wrong with a row beside what is in the registry now."""
+    now, line = step.before.get(step.ids[change.key]), step.lines[change.key]
+    faults = _unknown_attributes(change, line, kinds=kinds, known=set(now.version.attributes) if now else set())
+    if change.since and now and change.since < now.valid_from:
+        faults.append(Reject(line, "since", "date_before", f"{change.since:%Y-%m-%d} < {now.valid_from:%Y-%m-%d}"))
+    return faults
 
 
 def _unknown_attributes(

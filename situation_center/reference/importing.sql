@@ -9,7 +9,7 @@ COPY import_row FROM STDIN
 CREATE INDEX import_row_key ON import_row (key)
 
 -- index_order: for the way through it.
-CREATE INDEX import_row_order ON import_row (area DESC, line)
+CREATE INDEX import_row_order ON import_row ((NOT area), line)
 
 -- analyze_rows: so that the planner knows how many they are.
 ANALYZE import_row
@@ -92,7 +92,7 @@ SELECT r.line, r.area, r.body, r.key, r.external_id, o.object_id, o.class, d.obj
 FROM import_row r LEFT JOIN object o ON o.key = r.key
 LEFT JOIN object d ON r.external_id <> '' AND d.key = 'device/' || r.external_id
 LEFT JOIN object p ON p.key = r.parent LEFT JOIN object g ON g.key = r.org
-WHERE (NOT r.area, r.line) > (NOT %(area)s::bool, %(line)s) ORDER BY r.area DESC, r.line LIMIT %(limit)s
+WHERE (NOT r.area, r.line) > (NOT %(area)s::bool, %(line)s) ORDER BY NOT r.area, r.line LIMIT %(limit)s
 
 -- add_identities: all new keys of the file at once.
 INSERT INTO object (key, class)
@@ -141,3 +141,9 @@ DELETE FROM registry_import WHERE at < now() - interval '7 days' AND state <> 'a
 
 -- analyze: after many new rows.
 ANALYZE object, object_version, device_point, series, registry_line
+
+-- gather_words: the index of words takes a file at once; settle_words sorts it in when nobody waits any more.
+SET LOCAL gin_pending_list_limit = '256MB'
+
+-- settle_words: what gather_words has put off.
+VACUUM registry_line

@@ -16,7 +16,7 @@ SQL = named_sql(Path(__file__).with_name("importing.sql"))
 
 @dataclass
 class Outcome:
-    """What a file is, and what came or would come of it, in rows. reasons: fault -> how often."""
+    """What a file is, and what comes of it, in rows. placed: by their address; reasons: fault -> how often."""
 
     kind: str = ""
     encoding: str = ""
@@ -26,6 +26,7 @@ class Outcome:
     changed: int = 0
     same: int = 0
     rejected: int = 0
+    placed: int = 0
     applied: bool = False
     reasons: dict[str, int] = field(default_factory=dict)
 

@@ -38,7 +38,7 @@ class Stranger:
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a stranger. payload as text, with marks for what is none."""
+    """One frame of a stranger. payload as text, in base 16 where it is none."""
 
     at: datetime
     subject: str
@@ -63,8 +63,14 @@ class Adoption:
 
 
 def _text(payload: bytes) -> str:
-    shown = bytes(payload[:BYTES_SHOWN]).decode("utf-8", "replace")
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in shown)
+    """Text where it is text, else the bytes in base 16."""
+    shown = bytes(payload[:BYTES_SHOWN])
+    try:
+        text = shown.decode("utf-8")
+    except UnicodeDecodeError as error:
+        cut = error.reason == "unexpected end of data" and len(payload) > BYTES_SHOWN
+        text = shown[: error.start].decode("utf-8") if cut else "\0"
+    return text if all(c.isprintable() or c in "\r\n\t" for c in text) else shown.hex(" ")
 
 
 def protocol_of(subject: str) -> str:

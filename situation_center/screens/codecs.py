@@ -21,7 +21,7 @@ from situation_center.screens.parts import actions
 from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
 from situation_center.screens.parts.marks import empty, panel
-from situation_center.wording import date_time, integer, number, say, word
+from situation_center.wording import date_time, integer, name_of, number, say, word
 
 ENTRIES = ("uplink", "encodeDownlink", "decodeDownlink")
 Entry = Literal["uplink", "encodeDownlink", "decodeDownlink"]
@@ -53,11 +53,15 @@ def _row(one: ProfileCodec, language: str) -> html.Tr:
     cells = [
         html.Td(dcc.Link(one["profile"], href=f"/codec/{one['profile']}")),
         html.Td(integer(language, one["version"]) if has else say(language, "codecs.none"), className="num"),
-        html.Td(date_time(language, one["recorded"], desk().zone) if one["recorded"] else "—"),
-        html.Td(one["actor"].partition(":")[2] or "—"),
-        html.Td(one["note"]),
+        html.Td(date_time(language, one["recorded"], desk().zone) if one["recorded"] else "—", className="one-line"),
+        html.Td(name_of(language, one["actor"]) or "—"),
+        html.Td(_note(one, language)),
     ]
     return html.Tr(cells, className="" if has else "muted")
+
+
+def _note(row: Mapping[str, Any], language: str) -> str:
+    return word(language, "codec_note", row["note"])
 
 
 @register("codec", path="/codec/(?P<profile>[A-Za-z0-9._-]{1,200})", action="registry.read")
@@ -112,9 +116,21 @@ def _trial(language: str) -> html.Section:
     choices = [{"value": entry, "label": say(language, f"codecs.{entry}")} for entry in ENTRIES]
     fields = [
         dmc.Select(id="codec-entry", label=say(language, "codecs.call"), data=choices, value="uplink", size="sm"),
-        dmc.TextInput(id="codec-bytes", label=say(language, "codecs.bytes"), value="", size="sm"),
-        dmc.NumberInput(id="codec-port", label=say(language, "codecs.port"), value=1, min=0, max=255, size="sm"),
-        dmc.TextInput(id="codec-data", label=say(language, "codecs.data"), value="{}", size="sm"),
+        html.Div(
+            [
+                dmc.TextInput(id="codec-bytes", label=say(language, "codecs.bytes"), value="", size="sm"),
+                dmc.NumberInput(
+                    id="codec-port", label=say(language, "codecs.port"), value=1, min=0, max=255, size="sm"
+                ),
+            ],
+            id="codec-given-bytes",
+            className="given",
+        ),
+        html.Div(
+            dmc.TextInput(id="codec-data", label=say(language, "codecs.data"), value="{}", size="sm"),
+            id="codec-given-data",
+            hidden=True,
+        ),
         html.Button(say(language, "codecs.try"), id="codec-try", n_clicks=0),
         html.Div(id="codec-result", role="status", **attrs(aria_live="polite")),
     ]
@@ -129,12 +145,26 @@ def _past(found: CodecSource, language: str) -> list[html.Section]:
         html.Li(
             [
                 html.Time(date_time(language, v["recorded"], zone)),
-                html.Span([html.B(f"v{v['version']} "), v["actor"].partition(":")[2], html.Small(f" {v['note']}")]),
+                html.Span(
+                    [html.B(f"v{v['version']} "), name_of(language, v["actor"]), html.Small(f" {_note(v, language)}")]
+                ),
             ]
         )
         for v in found["versions"]
     ]
     return [panel(say(language, "codecs.versions"), html.Ul(lines, className="lines pad"))]
+
+
+@callback(
+    Output("codec-given-bytes", "hidden"),
+    Output("codec-given-data", "hidden"),
+    Input("codec-entry", "value"),
+    prevent_initial_call=True,
+)
+async def _given(entry: str | None) -> Any:
+    """Only what the chosen function takes."""
+    encodes = entry == "encodeDownlink"
+    return encodes, not encodes
 
 
 def payload_of(text: str) -> bytes:

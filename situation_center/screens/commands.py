@@ -20,7 +20,7 @@ from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
 from situation_center.screens.parts.marks import empty, panel
 from situation_center.views.groups import GroupRow, StepRow
 from situation_center.views.rows import CommandRow
-from situation_center.wording import clock_time, count, date_time, integer, number, say, texts, word
+from situation_center.wording import clock_time, count, date_time, integer, name_of, number, say, texts, word
 
 # How the states of a group are drawn on its bar, from done to open.
 BAR = ("confirmed", "acknowledged", "sent", "queued", "unknown", "unknown_final", "rejected", "failed", "expired")
@@ -94,7 +94,7 @@ def _group(row: GroupRow, who: Actor) -> html.Article:
     said = [
         count(language, "device", row["devices"]),
         say(language, "orders.wave", wave=row["wave"], waves=row["waves"]),
-        say(language, "orders.by", who=row["requested_by"].partition(":")[2]),
+        say(language, "orders.by", who=name_of(language, row["requested_by"])),
         date_time(language, row["requested"], desk().zone),
         *([word(language, "group_why", row["why"])] if row["why"] else []),
     ]
@@ -141,23 +141,28 @@ def _buttons(row: GroupRow, who: Actor) -> list[html.Button]:
     ]
 
 
-@callback(Output("toast", "data", allow_duplicate=True), Input({"group": ALL}, "n_clicks"), prevent_initial_call=True)
+@callback(
+    Output("toast", "data", allow_duplicate=True),
+    Output("dialog", "data", allow_duplicate=True),
+    Input({"group": ALL}, "n_clicks"),
+    prevent_initial_call=True,
+)
 async def _act(clicks: list[int | None]) -> Any:
     if not any(clicks) or not ctx.triggered_id:
-        return no_update
+        return no_update, no_update
     who, db = viewer(), desk().db
     name, _, group = ctx.triggered_id["group"].partition("/")
+    if name == "roll_back":
+        return no_update, {"name": "roll_back_group", "group_id": group, "at": uuid.uuid4().hex}
     try:
         row = await views.group(db, who, uuid.UUID(group))
         if name == "approve":
             await orders.approve(db, who, uuid.UUID(row["first_command"]))
-        elif name == "stop":
-            await groups.stop(db, who, uuid.UUID(group))
         else:
-            await groups.roll_back(db, who, uuid.UUID(group), confirmed=True)
+            await groups.stop(db, who, uuid.UUID(group))
     except (*REFUSALS, *FAILURES) as error:
-        return refused(error, who.language)
-    return toast(say(who.language, f"orders.done_{name}"))
+        return refused(error, who.language), no_update
+    return toast(say(who.language, f"orders.done_{name}")), no_update
 
 
 # ---------------------------------------------------------------- following
@@ -208,7 +213,7 @@ async def _log(clicks: list[int | None], _: str | None) -> Any:
 def _step(row: StepRow, language: str) -> html.Li:
     heard = row["actor"] == "receipt"
     what = say(language, f"receipt.{row['state']}" if heard else f"command_state.{row['state']}")
-    by = say(language, "orders.heard") if heard else row["actor"].partition(":")[2]
+    by = say(language, "orders.heard") if heard else name_of(language, row["actor"])
     text: list[Any] = [what if heard else html.B(what), html.Small(f" — {by}", className="muted")]
     text += [html.Small(f" · {row['detail']}", className="muted")] if row["detail"] else []
     return html.Li([html.Time(clock_time(row["at"], desk().zone), dateTime=row["at"].isoformat()), html.Span(text)])

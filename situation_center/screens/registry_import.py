@@ -16,7 +16,7 @@ from situation_center.screens.parts import actions
 from situation_center.screens.parts.browser import attrs, in_browser
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
 from situation_center.screens.parts.marks import figures, panel, passport
-from situation_center.wording import date_time, integer, say, word
+from situation_center.wording import date_time, integer, name_of, say, word
 
 SHOWN = 200
 UNDER_WAY = ("checking", "applying")
@@ -66,7 +66,7 @@ def _jobs(found: list[Job], language: str) -> Any:
                 html.Td(dcc.Link(job.file_name, href=f"/registry/import/{job.import_id}")),
                 html.Td(date_time(language, job.at, zone)),
                 html.Td(say(language, f"import_state.{job.state}")),
-                html.Td(job.actor.partition(":")[2]),
+                html.Td(name_of(language, job.actor)),
             ]
         )
         for job in found
@@ -99,7 +99,7 @@ async def _state(who: Actor, job: Job) -> list[Any]:
         body.append(html.P(job.summary["error"], className="muted"))
     outcome = jobs.outcome_of(job)
     if outcome:
-        names = ("rows", "new", "changed", "same", "rejected")
+        names = ("rows", "new", "changed", "same", "placed", "rejected")
         numbers = {name: integer(language, getattr(outcome, name)) for name in names}
         written = word(language, "separator", outcome.separator or "none")
         body += [

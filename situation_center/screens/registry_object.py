@@ -22,7 +22,7 @@ from situation_center.screens.parts.card import named
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
 from situation_center.screens.parts.marks import panel, passport
 from situation_center.screens.parts.swap_form import swap_form, swap_now
-from situation_center.wording import number, say, word
+from situation_center.wording import name_of, number, say, word
 
 FIELDS = ("name_ru", "name_en", "address", "tags", "parent", "lon", "lat")
 
@@ -57,7 +57,7 @@ def _passport(now: Row, language: str) -> html.Section:
         ("org", now["org"]),
         ("parent", now["parent"]),
         ("since", _when(now["valid_from"], language)),
-        ("actor", now["actor"]),
+        ("actor", name_of(language, now["actor"])),
         *((None, (name, writing.write_attribute(value, None))) for name, value in sorted(now["attributes"].items())),
     ]
     shown = [(say(language, f"registry.{n}"), v) if n else v for n, v in rows]
@@ -124,7 +124,7 @@ def _past(past: Mapping[str, list[Row]], language: str) -> list[html.Section]:
                 html.Td(named(v, "name", language)),
                 html.Td(f"{v['lat']:.5f}, {v['lon']:.5f}" if v["lat"] is not None else "—"),
                 html.Td(_when(v["recorded_from"], language)),
-                html.Td(v["actor"].partition(":")[2]),
+                html.Td(name_of(language, v["actor"])),
             ],
             className="muted" if v["recorded_to"] else "",
         )

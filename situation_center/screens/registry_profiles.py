@@ -16,7 +16,7 @@ from situation_center.screens.parts import actions
 from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
 from situation_center.screens.parts.marks import panel
-from situation_center.wording import date_time, integer, say, unit, word
+from situation_center.wording import date_time, integer, name_of, say, unit, word
 
 NAME = "[a-z0-9][a-z0-9._-]{0,99}"
 EXAMPLE = {"class": "water_meter", "protocol": "native", "map": {"volume": {"quantity": "water_volume"}}}
@@ -37,7 +37,7 @@ async def registry_profiles(who: Actor, _: Mapping[str, str]) -> html.Div:
                 html.Td(integer(language, p.devices), className="num"),
                 html.Td(integer(language, p.version), className="num"),
                 html.Td(date_time(language, p.recorded, zone)),
-                html.Td(p.actor.partition(":")[2]),
+                html.Td(name_of(language, p.actor)),
             ]
         )
         for p in await profiles.listed(desk().db, who)
@@ -121,7 +121,7 @@ def _past(past: list[Any], language: str) -> list[html.Section]:
         html.Li(
             [
                 html.Time(date_time(language, v["recorded"], zone)),
-                html.Span([html.B(f"v{v['version']} "), v["actor"].partition(":")[2], html.Small(f" {v['note']}")]),
+                html.Span([html.B(f"v{v['version']} "), name_of(language, v["actor"]), html.Small(f" {v['note']}")]),
             ]
         )
         for v in past

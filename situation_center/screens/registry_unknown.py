@@ -16,7 +16,7 @@ from situation_center.screens import register
 from situation_center.screens.parts import actions
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
 from situation_center.screens.parts.marks import empty, panel
-from situation_center.wording import count, date_time, say
+from situation_center.wording import count, date_time, say, word
 
 FIELDS = ("name", "lat", "lon", "parent", "address", "tags", "key")
 
@@ -46,8 +46,14 @@ def _list(found: list[Stranger], language: str) -> Any:
         html.Tr(
             [
                 html.Td(html.Button(s.external_id, id={"stranger": s.external_id}, n_clicks=0, className="code")),
-                html.Td([s.protocol, html.Br(), html.Small(count(language, "frame", s.frames), className="muted")]),
-                html.Td(date_time(language, s.last, zone)),
+                html.Td(
+                    [
+                        word(language, "protocol", s.protocol),
+                        html.Br(),
+                        html.Small(count(language, "frame", s.frames), className="muted"),
+                    ]
+                ),
+                html.Td(date_time(language, s.last, zone), className="one-line"),
             ]
         )
         for s in found
@@ -70,7 +76,7 @@ async def _choose(clicks: list[int | None]) -> Any:
         form = [await _form(who)] if access.allowed(who, "registry.write") else []
     except (*REFUSALS, *FAILURES):
         return no_update, no_update
-    return [html.H2(external_id, className="code"), *form, _frames(found, who.language)], external_id
+    return [html.H2(external_id), _frames(found, who.language), *form], external_id
 
 
 async def _form(who: Actor) -> html.Section:
@@ -85,13 +91,21 @@ async def _form(who: Actor) -> html.Section:
     ]
     note = html.P(say(language, "registry.adopt_help"), className="muted")
     go = html.Button(say(language, "registry.adopt"), id="adopt-go", n_clicks=0, className="primary")
-    return panel(say(language, "registry.adopt_title"), html.Div([profile, *inputs, note, go], className="pad"))
+    return panel(
+        say(language, "registry.adopt_title"),
+        html.Div([html.Div([profile, *inputs], className="fields"), note, go], className="pad"),
+    )
 
 
 def _frames(found: list[Frame], language: str) -> html.Section:
     zone = desk().zone
     parts = [
-        html.Div([html.Small(f"{date_time(language, f.at, zone)} · {f.subject}"), html.Pre(f.payload, className="hex")])
+        html.Div(
+            [
+                html.Small(f"{date_time(language, f.at, zone)} · {f.subject}"),
+                html.Pre(f.payload, className="hex wrapped", tabIndex=0),
+            ]
+        )
         for f in found
     ]
     return panel(say(language, "registry.last_frames"), html.Div(parts, className="pad"))

@@ -1,4 +1,4 @@
-"""Groups of commands and the list of all commands, as the viewer may know them; with the log of each command."""
+"""Groups of commands and the history of one, as the viewer may know them."""
 
 import uuid
 from datetime import datetime
@@ -12,7 +12,6 @@ from situation_center.command_states import FINAL
 from situation_center.store import Center
 from situation_center.views.base import SQL, scope
 from situation_center.views.orders import ordered_row
-from situation_center.views.rows import CommandRow
 from situation_center.zones import CLASSES
 
 LIMIT = 200
@@ -73,15 +72,6 @@ async def group(db: Center, actor: Actor, group_id: uuid.UUID) -> GroupRow:
     if not found:
         raise NotFound(f"no group {group_id}")
     return found[0]
-
-
-async def commands_list(
-    db: Center, actor: Actor, *, states: list[str], group_id: uuid.UUID | None = None, text: str = ""
-) -> list[CommandRow]:
-    """The newest commands in these states (all where none is named), of a group, with a text in object or person."""
-    require(actor, "command.read")
-    given = {"states": states, "group_id": group_id, "text": text[:100].lower(), "limit": LIMIT}
-    return [cast(CommandRow, ordered_row(row)) for row in await db.rows(SQL["commands_list"], given | scope(actor))]
 
 
 async def steps(db: Center, actor: Actor, command_id: uuid.UUID) -> list[StepRow]:

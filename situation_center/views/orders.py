@@ -3,7 +3,7 @@
 import uuid
 from typing import Any, cast
 
-from citynet.access import Actor, allowed
+from citynet.access import Actor, allowed, require
 from citynet.db import Row
 from situation_center import command_rows
 from situation_center.commands import GROUP_FREE
@@ -13,6 +13,17 @@ from situation_center.views.base import SQL, scope
 from situation_center.views.rows import ArgumentRow, CommandRow, PossibleCommand
 
 LIMIT = 50
+LISTED = 200
+# Parameters of the query `commands` that leave nothing out but what is not named.
+EVERY: Row = {
+    "all": False,
+    "incident_id": None,
+    "objects": [],
+    "command_id": None,
+    "states": [],
+    "group_id": None,
+    "text": "",
+}
 
 
 async def ordered(
@@ -27,7 +38,21 @@ async def ordered(
     if not allowed(actor, "command.read"):
         return []
     given = {"incident_id": incident_id, "objects": objects or [], "command_id": command_id, "limit": LIMIT}
-    return [cast(CommandRow, ordered_row(row)) for row in await db.rows(SQL["commands"], given | scope(actor))]
+    return await _commands(db, actor, given)
+
+
+async def commands_list(
+    db: Center, actor: Actor, *, states: list[str], group_id: uuid.UUID | None = None, text: str = ""
+) -> list[CommandRow]:
+    """The newest commands in these states (all where none is named), of a group, with a text in object or person."""
+    require(actor, "command.read")
+    given = {"all": True, "states": states, "group_id": group_id, "text": text[:100].lower(), "limit": LISTED}
+    return await _commands(db, actor, given)
+
+
+async def _commands(db: Center, actor: Actor, given: Row) -> list[CommandRow]:
+    rows = await db.rows(SQL["commands"], EVERY | given | scope(actor))
+    return [cast(CommandRow, ordered_row(row)) for row in rows]
 
 
 def ordered_row(row: Row) -> Row:

@@ -59,6 +59,15 @@ async def registry_page(
     return RegistryPage(rows=rows, next=rows[-1]["key"] if more else None)
 
 
+async def registry_points(db: Database, actor: Actor, wanted: Filter, *, limit: int) -> list[int]:
+    """Ids of the objects of the list that have a device, in the order of keys. Needs registry.read."""
+    require(actor, "registry.read")
+    async with db.reader() as conn:
+        given = _given(actor, wanted) | {"limit": limit}
+        rows = await (await conn.execute(SQL["points"], given, prepare=False)).fetchall()
+    return [row["object_id"] for row in rows]
+
+
 async def classes_in_use(db: Database, actor: Actor) -> list[str]:
     """Classes that have objects. Needs registry.read."""
     require(actor, "registry.read")

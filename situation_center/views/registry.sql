@@ -15,6 +15,18 @@ FROM (
 JOIN object_now o USING (object_id) LEFT JOIN object_now p ON p.object_id = o.parent_id
 ORDER BY l.key
 
+-- points: objects of the list that have a device.
+SELECT object_id FROM registry_line
+WHERE device_id IS NOT NULL AND class <> 'device'
+  AND (%(text)s = '' OR text LIKE %(like)s)
+  AND (%(class)s::text IS NULL OR class = %(class)s)
+  AND (%(service)s::text IS NULL OR service = %(service)s)
+  AND (%(life_cycle)s::text IS NULL OR life_cycle = %(life_cycle)s)
+  AND (%(profile)s::text IS NULL OR profile = %(profile)s)
+  AND (%(services)s::text[] = '{}' OR service IS NULL OR service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR zone_ids = '{}' OR zone_ids && %(zones)s::int[])
+ORDER BY key LIMIT %(limit)s
+
 -- classes: classes that have objects; a skip from one to the next, not a walk over all of them.
 WITH RECURSIVE c AS (
   (SELECT class FROM registry_line ORDER BY class LIMIT 1)

@@ -69,7 +69,7 @@ WHERE l.incident_id = %(id)s AND l.actor = %(actor)s AND l.action IN ('acknowled
   AND (l.detail->>'version')::int = i.version
   AND (l.detail->>'wall')::timestamptz > clock_timestamp() - make_interval(secs => %(undo_s)s)
 
--- commands: commands of an incident, of an object, or one alone; newest first.
+-- commands: commands of an incident or objects, one alone, or all by state, group and words; newest first.
 SELECT c.command_id::text AS command_id, c.object_id, coalesce(o.name_ru, '') AS object_ru,
   coalesce(o.name_en, '') AS object_en, c.action, c.args, c.state, c.requested_by, c.requested, c.deadline, c.finished,
   c.detail, c.incident_id, c.group_id::text AS group_id, c.version, c.change, c.cancel_asked, c.before,
@@ -80,23 +80,8 @@ SELECT c.command_id::text AS command_id, c.object_id, coalesce(o.name_ru, '') AS
 FROM command c JOIN object_now o ON o.object_id = c.object_id
 LEFT JOIN object_now d ON d.object_id = c.device_id
 LEFT JOIN LATERAL (SELECT body FROM profile WHERE name = d.attributes->>'profile' ORDER BY version DESC LIMIT 1) p ON true
-WHERE (c.incident_id = %(incident_id)s OR c.object_id = ANY(%(objects)s) OR c.command_id = %(command_id)s)
-  AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
-  AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
-ORDER BY c.requested DESC, c.command_id DESC LIMIT %(limit)s
-
--- commands_list: the newest commands by state, group and words.
-SELECT c.command_id::text AS command_id, c.object_id, coalesce(o.name_ru, '') AS object_ru,
-  coalesce(o.name_en, '') AS object_en, c.action, c.args, c.state, c.requested_by, c.requested, c.deadline, c.finished,
-  c.detail, c.incident_id, c.group_id::text AS group_id, c.version, c.change, c.cancel_asked, c.before,
-  c.undoes::text AS undoes, p.body->'command' AS specs,
-  CASE WHEN p.body->>'radio_class' = 'A' AND c.state IN ('queued', 'sent') THEN (
-    SELECT max(n.time) + make_interval(secs => (p.body->>'interval_s')::float8)
-    FROM series s JOIN newest n USING (series_id) WHERE s.object_id = c.object_id) END AS next_uplink
-FROM command c JOIN object_now o ON o.object_id = c.object_id
-LEFT JOIN object_now d ON d.object_id = c.device_id
-LEFT JOIN LATERAL (SELECT body FROM profile WHERE name = d.attributes->>'profile' ORDER BY version DESC LIMIT 1) p ON true
-WHERE (%(states)s::text[] = '{}' OR c.state = ANY(%(states)s))
+WHERE (%(all)s OR c.incident_id = %(incident_id)s OR c.object_id = ANY(%(objects)s) OR c.command_id = %(command_id)s)
+  AND (%(states)s::text[] = '{}' OR c.state = ANY(%(states)s))
   AND (%(group_id)s::uuid IS NULL OR c.group_id = %(group_id)s)
   AND (%(text)s::text = '' OR strpos(lower(o.name_ru || ' ' || o.name_en || ' ' || c.requested_by), %(text)s) > 0)
   AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))

@@ -5,8 +5,20 @@ from playwright.sync_api import Locator, Page, expect
 from tests.support.browser import Visitor
 
 WORDS = {
-    "ru": {"leak": "Утечка", "acknowledged": "Подтверждён", "resolved": "Решён", "close": "Закрыть задвижку"},
-    "en": {"leak": "Leak", "acknowledged": "Acknowledged", "resolved": "Resolved", "close": "Close valve"},
+    "ru": {
+        "leak": "Утечка",
+        "acknowledged": "Подтверждён",
+        "resolved": "Решён",
+        "close": "Закрыть задвижку",
+        "confirm": "выполнить",
+    },
+    "en": {
+        "leak": "Leak",
+        "acknowledged": "Acknowledged",
+        "resolved": "Resolved",
+        "close": "Close valve",
+        "confirm": "execute",
+    },
 }
 # From the fault on the time line until analytics is sure: minutes of the city's time.
 LEAK_MS = 180_000
@@ -39,6 +51,7 @@ def play_the_leak(senior: Visitor, language: str) -> None:
     senior.picture(f"main-{language}")
 
     page.locator("#card-commands button", has_text=words["close"]).last.click()
+    page.locator("[role=dialog] input").fill(words["confirm"])  # a valve is dangerous
     page.locator("#dialog-send").click()
     expect(page.locator('[data-command-state="confirmed"]').first).to_be_visible(timeout=60_000)
     expect(page.locator("#toast-bar")).to_be_hidden()  # nothing covers the picture, and the map has come to rest

@@ -8,9 +8,9 @@ import structlog
 from dash import ALL, Input, Output, State, callback, ctx, no_update
 
 from citynet.access import Actor
-from situation_center import commands, incidents, views
+from situation_center import commands, groups, incidents, views
 from situation_center.desk import desk, viewer
-from situation_center.screens.parts import dialogs
+from situation_center.screens.parts import confirm, dialogs
 from situation_center.screens.parts.failures import FAILURES, REFUSALS, Missing, explain
 from situation_center.store import Center
 from situation_center.wording import say
@@ -144,6 +144,7 @@ async def send(who: Actor, wanted: Mapping[str, Any], *, args: Mapping[str, Any]
     db = desk().db
     try:
         command = await dialogs.possible_command(who, wanted["object_id"], wanted["action"])
+        confirm.check(who, args.get("confirm"), dangerous=command["dangerous"], devices=command["targets"])
         ids = await commands.request(
             db,
             who,
@@ -176,7 +177,8 @@ async def _from_dialog(clicks: int | None, dialog: dict[str, Any] | None, values
     who = viewer()
     fields = {name["field"]: value for name, value in zip(ids, values, strict=True)}
     if dialog["name"] == "command":
-        return await send(who, dialog, args=fields), None
+        told = await send(who, dialog, args=fields)
+        return told, no_update if told["kind"] == "error" else None
     try:
         return await _submit(who, dialog, fields), None
     except (*REFUSALS, *FAILURES) as error:
@@ -218,6 +220,12 @@ async def _submit(who: Actor, dialog: Mapping[str, Any], fields: Mapping[str, An
     if name == "roll_back":
         await commands.roll_back(db, who, uuid.UUID(dialog["command_id"]), confirmed=True)
         return toast(say(who.language, "done.roll_back_command"))
+    if name == "roll_back_group":
+        group_id = uuid.UUID(dialog["group_id"])
+        wishes, dangerous = await groups.undo_of(db, who, group_id)
+        confirm.check(who, fields.get("confirm"), dangerous=dangerous, devices=len(wishes))
+        await groups.roll_back(db, who, group_id, confirmed=True)
+        return toast(say(who.language, "orders.done_roll_back"))
     incident_id = int(dialog["incident_id"])
     given = FIELDS[name](fields)
     # The person answered the dialog, not a row version: what changed in between is judged by the state.

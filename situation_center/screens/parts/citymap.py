@@ -17,7 +17,8 @@ def options(who: Actor) -> dict[str, Any]:
     seen = [s for s in services if access.allowed(who, "screen.open", {"service": s.name})]
     titles = [{"name": s.name, "title_ru": s.title_ru, "title_en": s.title_en} for s in services]
     heats = [{"quantity": h.quantity, "title_ru": h.title_ru, "title_en": h.title_en} for s in seen for h in s.heat]
-    return {"services": titles, "heats": heats, "theme": who.theme, "language": who.language}
+    command = access.allowed(who, "command.request")
+    return {"services": titles, "heats": heats, "theme": who.theme, "language": who.language, "command": command}
 
 
 def layout(who: Actor, *, services: list[str] | None = None, heat: str | None = None) -> html.Div:

@@ -1,5 +1,6 @@
 """The one dialog window: what it asks depends on the store `dialog`; actions.py takes the answer."""
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,11 +9,12 @@ from dash import Input, Output, State, callback, html, no_update
 
 from citynet.access import Actor
 from citynet.errors import BadInput, NotFound
-from situation_center import views
+from situation_center import groups, views
 from situation_center.desk import desk, viewer
+from situation_center.screens.parts import confirm
 from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
 from situation_center.views.rows import ArgumentRow, PossibleCommand
-from situation_center.wording import number, say, texts, unit, word
+from situation_center.wording import count, number, say, texts, unit, word
 
 KEYS = ("J", "K", "A", "T", "C", "/", "Esc", "?")
 
@@ -106,6 +108,8 @@ async def _command(who: Actor, dialog: Mapping[str, Any]) -> html.Div:
     if command["dangerous"]:
         head.append(html.P(say(language, "card.dangerous"), className="confirm"))
     fields = [argument_field(argument, language) for argument in command["args"]]
+    if confirm.asks(who, dangerous=command["dangerous"]):
+        fields.append(confirm.field(language, command["targets"]))
     return html.Div([*head, *fields, _footer(language, say(language, "card.send_command"))], className="dialog-form")
 
 
@@ -116,6 +120,17 @@ async def _roll_back(who: Actor, dialog: Mapping[str, Any]) -> html.Div:
     text = say(language, "card.roll_back_text", value=number(language, row["before"]))
     head = [html.P([html.B(title), f" · {place}"]), html.P(text, className="confirm")]
     return html.Div([*head, _footer(language, say(language, "card.roll_back"))], className="dialog-form")
+
+
+async def _roll_back_group(who: Actor, dialog: Mapping[str, Any]) -> html.Div:
+    language = who.language
+    group = await views.group(desk().db, who, uuid.UUID(dialog["group_id"]))
+    wishes, dangerous = await groups.undo_of(desk().db, who, uuid.UUID(dialog["group_id"]))
+    title = group["title_ru" if language == "ru" else "title_en"]
+    text = say(language, "orders.roll_back_text", devices=count(language, "device", len(wishes)))
+    head = [html.P(html.B(title)), html.P(text, className="confirm")]
+    typed = [confirm.field(language, len(wishes))] if confirm.asks(who, dangerous=dangerous) else []
+    return html.Div([*head, *typed, _footer(language, say(language, "card.roll_back"))], className="dialog-form")
 
 
 def argument_field(argument: ArgumentRow, language: str) -> Any:
@@ -148,6 +163,7 @@ FORMS = {
     "dispatch": _dispatch,
     "command": _command,
     "roll_back": _roll_back,
+    "roll_back_group": _roll_back_group,
     "keys": _keys,
 }
 
@@ -156,7 +172,7 @@ def _title(name: str, language: str) -> str:
     return (
         say(language, "keys.title")
         if name == "keys"
-        else say(language, "card.commands" if name == "command" else f"card.{name}")
+        else say(language, {"command": "card.commands", "roll_back_group": "card.roll_back"}.get(name, f"card.{name}"))
     )
 
 

@@ -8,6 +8,7 @@ import './map.css';
 import { bounds, fetchBase, labelPoints } from './base.js';
 import { cluster, extent, separable } from './clusters.js';
 import { HeatMap } from './heat.js';
+import { Lasso, inside } from './lasso.js';
 import { LiveFeed } from './live.js';
 import { ClusterMarkers, SelectionRing } from './markers.js';
 import { Names } from './names.js';
@@ -39,6 +40,8 @@ const VENDOR = import.meta.url.replace(/[^/]*$/, '');
  * @property {[number, number, number, number]} [bounds] west, south, east, north; else the districts' extent
  * @property {string} [attribution] for real geodata only, e.g. "© OpenStreetMap contributors"
  * @property {(objectId: number) => void} [onSelect] a person chose an object on the map
+ * @property {(objectIds: number[]) => void} [onChosen] a person drew around objects; without it there is no lasso
+ * @property {() => void} [onCommand] ... and wants to command them
  * @property {(status: import('./live.js').Status) => void} [onStatus]
  * @property {(names: string[]) => void} [onServices] a person switched layers
  * @property {(quantity: string | null) => void} [onHeat] a person switched the heat map
@@ -76,6 +79,7 @@ class CityMap {
       onZoom: (step) => this.map.zoomTo(this.map.getZoom() + step),
       onWholeCity: () => this.#wholeCity(),
     });
+    if (options.onChosen) this.#addLasso();
     this.feed = new LiveFeed(liveAddress(), (frame) => this.#frameCame(frame), (status) => options.onStatus?.(status));
     this.#decorate();
     this.setLanguage(this.language);
@@ -131,6 +135,31 @@ class CityMap {
     }, { signal });
     window.addEventListener('pagehide', () => this.feed.close(), { signal });
     window.addEventListener('pageshow', (event) => { if (event.persisted) this.feed.open(); }, { signal });
+  }
+
+  #addLasso() {
+    this.chosen = /** @type {number[]} */ ([]);
+    this.lasso = new Lasso(this.div, this.map, (line) => this.#drawn(line), this.abort.signal);
+    this.lasso.onEnd = () => this.panel.setDrawing(false);
+    this.panel.events.onDraw = (armed) => this.lasso?.arm(armed);
+    this.panel.events.onCommand = () => this.options.onCommand?.();
+    this.panel.events.onForget = () => this.#chosenNow([]);
+  }
+
+  /** @param {[number, number][]} line px */
+  #drawn(line) {
+    const border = line.map((point) => {
+      const { lng, lat } = this.map.unproject(point);
+      return /** @type {[number, number]} */ ([mercatorX(lng), mercatorY(lat)]);
+    });
+    this.#chosenNow(inside(this.objects, border, this.points.services).map((i) => this.objects.id[i]));
+  }
+
+  /** @param {number[]} ids */
+  #chosenNow(ids) {
+    this.chosen = ids;
+    this.panel.setChosen(ids.length);
+    this.options.onChosen?.(ids);
   }
 
   async #start() {

@@ -8,7 +8,7 @@ import { countObjects, number, say, shortCount } from './texts.js';
  * @typedef {{name: string, title_ru: string, title_en: string}} Service position in the list = service code on the wire
  * @typedef {{quantity: string, title_ru: string, title_en: string}} HeatChoice
  * @typedef {{onServices: (names: string[]) => void, onHeat: (quantity: string | null) => void, onZoom: (step: number) => void,
- *   onWholeCity: () => void}} PanelEvents
+ *   onWholeCity: () => void, onDraw?: (armed: boolean) => void, onCommand?: () => void, onForget?: () => void}} PanelEvents
  */
 
 export class Panel {
@@ -21,6 +21,10 @@ export class Panel {
     this.top = add(container, 'div', 'cm-top');
     this.zoom = add(container, 'div', 'cm-zoom');
     this.legends = add(container, 'div', 'cm-legends');
+    this.bar = add(container, 'div', 'cm-chosen');
+    this.bar.setAttribute('role', 'status');
+    this.bar.hidden = true;
+    this.count = 0;
     this.notice = add(container, 'div', 'cm-notice');
     this.notice.setAttribute('role', 'status');
     this.language = /** @type {Language} */ ('ru');
@@ -35,7 +39,9 @@ export class Panel {
       this.#button('+', 'zoomIn', () => this.events.onZoom(1)),
       this.#button('−', 'zoomOut', () => this.events.onZoom(-1)),
       this.#button('⌂', 'wholeCity', () => this.events.onWholeCity()),
+      ...(this.events.onDraw ? [this.#drawButton()] : []),
     );
+    this.setChosen(this.count);
     this.legends.replaceChildren();
     this.heatLegend = add(this.legends, 'section', 'cm-heat-legend');
     this.legends.append(shapeLegend(language));
@@ -52,6 +58,31 @@ export class Panel {
     button.setAttribute('aria-label', button.title);
     button.onclick = onClick;
     return button;
+  }
+
+  #drawButton() {
+    const button = this.#button('◌', 'draw', () => this.setDrawing(button.getAttribute('aria-pressed') !== 'true', true));
+    button.className = 'cm-draw';
+    button.setAttribute('aria-pressed', 'false');
+    return button;
+  }
+
+  /** @param {boolean} drawing @param {boolean} [told] the lasso is told too */
+  setDrawing(drawing, told = false) {
+    this.zoom.querySelector('.cm-draw')?.setAttribute('aria-pressed', String(drawing));
+    if (told) this.events.onDraw?.(drawing);
+  }
+
+  /** What is chosen, and what can be done with it. @param {number} count */
+  setChosen(count) {
+    this.count = count;
+    this.bar.hidden = !count;
+    this.bar.replaceChildren();
+    if (!count) return;
+    add(this.bar, 'b', '').textContent = countObjects(this.language, count);
+    const command = this.#button(say(this.language, 'command'), 'command', () => this.events.onCommand?.());
+    command.className = 'cm-command';
+    this.bar.append(command, this.#button('×', 'forget', () => this.events.onForget?.()));
   }
 
   #serviceButtons() {
