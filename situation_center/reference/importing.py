@@ -84,7 +84,7 @@ async def _count_rejects(conn: Connection, work: Work, outcome: Outcome) -> None
 
 @dataclass
 class Step:
-    """A chunk on its way: changes, lines and ids of their keys, what is there now, zones, and faults that show only now."""
+    """A chunk on its way: changes, lines and ids of their keys, what is there now, zones, faults that show only now."""
 
     lines: dict[str, int] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
