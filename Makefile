@@ -42,6 +42,7 @@ new: setup  ## write a new plugin with its checks: make new THING=detector NAME=
 
 chaos: setup  ## kill parts, broker and database under load and under commands, many rounds
 	@CITYNET_CHAOS_ROUNDS=$${CITYNET_CHAOS_ROUNDS:-10} CITYNET_COMMAND_CASES=$${CITYNET_COMMAND_CASES:-520} \
+		CITYNET_COMMAND_PAIRS=$${CITYNET_COMMAND_PAIRS:-2690} \
 		$(BIN)/pytest -q -rP -m chaos tests
 
 fuzz: setup  ## a million random frames a protocol and decoder, seeds printed; random tests with many more examples

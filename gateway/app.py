@@ -38,25 +38,23 @@ async def run(part: Part) -> None:
     calm_collector()
     turn = asyncio.Lock()
     masts = Masts(part, directory)
-    work: list[Coroutine[Any, Any, None]] = [directory.follow(), masts.run()]
-    pullers: dict[str, list[Puller]] = {"uplinks_pending": [], "history_pending": []}
-    for consumers, gauge in ((GATEWAY_UPLINKS, "uplinks_pending"), (GATEWAY_HISTORY, "history_pending")):
-        for number, consumer in enumerate(consumers):
-            puller = await part.bus.puller(consumer)
-            pullers[gauge].append(puller)
-            lane = Lane(part, directory, consumer, number, turn if consumers is GATEWAY_HISTORY else None, masts)
-            work.append(lane.run(puller))
-    work.append(Qos0Lane(part).run(await part.bus.puller(GATEWAY_QOS0)))
+    live = [await part.bus.puller(consumer) for consumer in GATEWAY_UPLINKS]
+    history = [await part.bus.puller(consumer) for consumer in GATEWAY_HISTORY]
+    qos0, orders = await part.bus.puller(GATEWAY_QOS0), await part.bus.puller(GATEWAY_COMMANDS)
     things_stack = ThingsStackLane(part, apis(part.settings))
     await things_stack.open()
-    work.append(things_stack.run())
     road = Road(part.settings, directory.queue_items)
-    work.append(DownlinkLane(part, directory, road).run(await part.bus.puller(GATEWAY_COMMANDS)))
-    work.append(measure(part, pullers))
+    # Nothing is awaited between here and together(): what is begun there is ended there.
+    work: list[Coroutine[Any, Any, None]] = [directory.follow(), masts.run()]
+    for number, (consumer, puller) in enumerate(zip(GATEWAY_UPLINKS, live, strict=True)):
+        work.append(Lane(part, directory, consumer, number, None, masts).run(puller))
+    for number, (consumer, puller) in enumerate(zip(GATEWAY_HISTORY, history, strict=True)):
+        work.append(Lane(part, directory, consumer, number, turn, masts).run(puller))
+    work += [Qos0Lane(part).run(qos0), things_stack.run(), DownlinkLane(part, directory, road).run(orders)]
+    work.append(measure(part, {"uplinks_pending": live, "history_pending": history}))
     if part.settings.chirpstack_url and part.settings.chirpstack_sync_s:
         work.append(follow(part))
-    work.append(Redecoder(part, directory, turn).run())
-    work.append(Trier(part, directory.pool).run())
+    work += [Redecoder(part, directory, turn).run(), Trier(part, directory.pool).run()]
     try:
         await together(work)
     finally:

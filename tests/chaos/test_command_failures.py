@@ -22,7 +22,7 @@ from situation_center.command_states import FINAL
 from situation_center.store import Center
 from tests.support.behaviours import NATIVE, RADIO
 from tests.support.command_town import NATIVE_DEVICES, PLAIN_DEVICES, RADIO_DEVICES, Case, Town, command_town
-from tests.support.faults import FAULTS, Fault
+from tests.support.faults import FAULTS, TWO_AT_ONCE, Fault, Together
 from tests.support.gateway import until
 from tests.support.mortal import Fate, MortalBus, MortalDatabase
 from tests.support.obedience import better_than_reality
@@ -30,6 +30,8 @@ from tests.support.obedience import better_than_reality
 pytestmark = pytest.mark.chaos
 # Forty in every test run; `make chaos` asks for every fault at least once.
 CASES = int(os.environ.get("CITYNET_COMMAND_CASES", "40"))
+# Twenty of two faults at once; `make chaos` asks for each pair at least once.
+PAIRS = int(os.environ.get("CITYNET_COMMAND_PAIRS", "20"))
 SEED = int(os.environ.get("CITYNET_CHAOS_SEED", "7"))
 A_ROUND = 10
 DAY = timedelta(days=1)
@@ -45,15 +47,15 @@ async def town(city: Settings, broker: embedded.Nats, monkeypatch: pytest.Monkey
         yield town
 
 
-def cases(chance: random.Random) -> list[Case]:
+def cases(chance: random.Random, at_once: Together) -> list[Case]:
     """Commands of a round, each to another device: native ones that de-duplicate or not, and by radio."""
     devices = [f"lamp-{n}" for n in range(NATIVE_DEVICES)] + [f"lamp-plain-{n}" for n in range(PLAIN_DEVICES)]
     devices += [f"00112233445566{n:02x}" for n in range(RADIO_DEVICES)]
     made = []
     for device in chance.sample(devices, A_ROUND):
         known = RADIO if device.startswith("0011") else NATIVE
-        name = chance.choice(sorted(known))
-        made.append(Case(device, name, known[name], chance.choice(PLANS)))
+        name = chance.choice(sorted(known.keys() & at_once.devices or known))
+        made.append(Case(device, name, known[name], chance.choice(at_once.plans or PLANS)))
     return made
 
 
@@ -62,9 +64,9 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"""
 
 
-async def strike(town: Town, fault: Fault) -> Center:
+async def strike(town: Town, fault: Fault, people: Center) -> Center:
     """Arrange the fault; the Center through which people order in this round."""
-    fate, people = Fate(fault.at, fault.after, fault.number), town.center
+    fate = Fate(fault.at, fault.after, fault.number)
     if fault.away:
         town.away.add(fault.victim)
         if fault.victim in town.beings:
@@ -97,16 +99,18 @@ async def hit(town: Town, fault: Fault) -> None:
             await theirs.close()
 
 
-async def play(town: Town, fault: Fault, chance: random.Random) -> list[Case]:
+async def play(town: Town, at_once: Together, chance: random.Random) -> list[Case]:
     """A round from orders to ends."""
-    round_ = cases(chance)
-    people = await strike(town, fault)
+    round_, people = cases(chance, at_once), town.center
+    for fault in at_once.faults:
+        people = await strike(town, fault, people)
     for case in round_:
         town.truth.script[case.device] = case.script
         case.command = await town.order(case, people)
         if chance.random() < 0.5:
             await town.change_of_mind(case)  # before anything has left
-    await hit(town, fault)
+    for fault in at_once.faults:
+        await hit(town, fault)
     await town.settle()
     await check(town, round_)
     for case in round_:
@@ -140,6 +144,10 @@ async def come_back(town: Town, round_: list[Case]) -> None:
     for name in away & town.beings.keys():
         await town.beings[name].start()
     await town.settle()
+    for case in round_:
+        if case.plan == "superseded late":
+            case.second = await town.order(case, town.center)
+    await town.settle()
     await town.truth.wake()
     await town.settle()
     await check(town, round_)
@@ -159,32 +167,32 @@ async def check(town: Town, round_: list[Case]) -> dict[uuid.UUID, list[str]]:
     return states
 
 
-async def judge(town: Town, fault: Fault, round_: list[Case]) -> None:
+async def judge(town: Town, at_once: Together, round_: list[Case]) -> None:
     """After a day every command has one end; without a fault it is the one that the device's behaviour means."""
     for command, states in (await check(town, round_)).items():
         case = next(c for c in round_ if command in (c.command, c.second))
-        about = f"{fault.name}; {case.device} {case.behaviour}, {case.plan}: {states}"
+        about = f"{at_once.name}; {case.device} {case.behaviour}, {case.plan}: {states}"
         assert [state in FINAL for state in states].count(True) == 1, about
         assert states[-1] in FINAL, about
         if case.device.startswith(("lamp-plain", "0011")):
             assert town.truth.heard[str(command)] <= 1, f"sent twice: {about}"
-        if not fault.victim and (case.plan == "plain" or command == case.second):
+        if not at_once.hides and (case.plan == "plain" or command == case.second):
             assert states[-1] == case.script.end, about
-        assert states[-1] in possible(case, fault, first=command == case.command), about
+        assert states[-1] in possible(case, at_once, first=command == case.command), about
         town.ended[case.behaviour if case.plan == "plain" else case.plan, states[-1]] += 1
 
 
-def possible(case: Case, fault: Fault, *, first: bool) -> set[str]:
+def possible(case: Case, at_once: Together, *, first: bool) -> set[str]:
     """Ends that a case may have; what a fault hid is unknown or was never sent in time, nothing else."""
     ends = {case.script.end}
     if case.plan == "never signed":
         return {"expired"}
     if first and case.plan == "cancelled":
         ends |= {"cancelled"}
-    if first and case.plan in ("superseded", "rolled back"):
+    if first and case.plan in ("superseded", "superseded late", "rolled back"):
         ends |= {"superseded"}
-    if fault.victim:
-        ends |= {"unknown_final", "expired"} if case.script.end != "unknown_final" or fault.away else {"expired"}
+    if at_once.hides:
+        ends |= {"unknown_final", "expired"} if case.script.end != "unknown_final" or at_once.away else {"expired"}
         ends |= {"confirmed"} if case.script.obeys else set()
     return ends
 
@@ -194,15 +202,24 @@ def report(ended: Counter[tuple[str, str]]) -> str:
     return "\n".join(f"{what:32} {end:14} {count:4}" for (what, end), count in sorted(ended.items()))
 
 
-async def test_every_command_ends_once_and_never_looks_better_than_it_is(town: Town) -> None:
-    chance = random.Random(SEED)
-    faults = [FAULTS[0], *chance.sample(FAULTS[1:], len(FAULTS) - 1)]
-    for number in range(CASES // A_ROUND):
-        fault = faults[number % len(faults)]
-        round_ = await play(town, fault, chance)
-        await judge(town, fault, round_)
+async def rounds(town: Town, chance: random.Random, plans: list[Together], count: int) -> None:
+    """So many rounds, each judged, with their report. Raises AssertionError."""
+    for number in range(count):
+        at_once = plans[number % len(plans)]
+        await judge(town, at_once, await play(town, at_once, chance))
     deaths = sum(being.deaths for being in town.beings.values())
     total = town.ended.total()
     print(f"seed {SEED}: {total} commands, {deaths} deaths of parts\n{report(town.ended)}")
-    assert total >= CASES
+    assert total >= count * A_ROUND
     assert not await town.center.rows("SELECT FROM command WHERE state <> ALL(%s)", [sorted(FINAL)])
+
+
+async def test_every_command_ends_once_and_never_looks_better_than_it_is(town: Town) -> None:
+    chance = random.Random(SEED)
+    faults = [FAULTS[0], *chance.sample(FAULTS[1:], len(FAULTS) - 1)]
+    await rounds(town, chance, [Together((fault,)) for fault in faults], CASES // A_ROUND)
+
+
+async def test_nor_when_two_things_happen_at_once(town: Town) -> None:
+    chance = random.Random(SEED)
+    await rounds(town, chance, chance.sample(TWO_AT_ONCE, len(TWO_AT_ONCE)), PAIRS // A_ROUND)

@@ -44,3 +44,61 @@ FAULTS = [
     Fault("broker is killed", "broker"),
     Fault("database ends all sessions", "database"),
 ]
+
+
+OFF = frozenset({"is off", "is off, obeys late", "is off, refuses late", "is never radiated to", "does not hear"})
+NACKS = frozenset({"refuses", "fails", "does not hear", "obeys, its answer is lost"})
+LATE = frozenset({"answers late", "is off, obeys late", "is off, refuses late", "obeys, the network gives up"})
+
+
+@dataclass(frozen=True)
+class Together:
+    """Faults that happen in one round, what its devices do and what its people do (empty: anything)."""
+
+    faults: tuple[Fault, ...]
+    devices: frozenset[str] = frozenset()
+    plans: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """For the report of a failure."""
+        return " + ".join([*(fault.name for fault in self.faults), *self.plans])
+
+    @property
+    def hides(self) -> bool:
+        """Whether a part was dead or away, so that the truth may have been seen by nobody."""
+        return any(fault.victim for fault in self.faults)
+
+    @property
+    def away(self) -> bool:
+        """Whether a part stayed away until the deadline."""
+        return any(fault.away for fault in self.faults)
+
+
+def _of(*victims: str) -> list[Fault]:
+    return [fault for fault in FAULTS if fault.victim in victims]
+
+
+def _pairs() -> list[Together]:
+    """Each fault of one of the two lists with the next of the other, so that all of both are met."""
+    lists = [("gateway", "ingest"), ("gateway", "worker"), ("ingest", "worker"), ("gateway", "web")]
+    lists += [("gateway", "broker"), ("gateway", "database"), ("ingest", "broker"), ("worker", "broker")]
+    found = []
+    for one, other in lists:
+        several, few = sorted((_of(one), _of(other)), key=len, reverse=True)
+        found += [Together((fault, few[n % len(few)])) for n, fault in enumerate(several)]
+    return found
+
+
+# Two things at once: a part that dies while its devices are off or refuse, two parts that die, people who order
+# something else while the first answer is still to come, before or after its deadline.
+TWO_AT_ONCE = [
+    *(Together((fault,), OFF) for fault in _of("gateway", "broker")),
+    *(Together((fault,), NACKS) for fault in _of("worker", "ingest", "gateway")),
+    *(
+        Together((fault,), LATE, (plan,))
+        for fault in [FAULTS[0], *_of("worker", "gateway")]
+        for plan in ("superseded", "superseded late")
+    ),
+    *_pairs(),
+]
