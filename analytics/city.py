@@ -59,6 +59,8 @@ def compile_rules(
     """Rules by class, and why the others cannot run. A class without devices may name any quantity."""
     known, ready, refused = quantities_by_class(profiles), defaultdict(list), {}
     for rule_id, (version, rule) in sorted(rules.items()):
+        if rule.told_by:
+            continue
         try:
             names = known.get(rule.class_) or quantities.keys()
             ready[rule.class_].append(compile_rule(rule, version, quantities=names))

@@ -188,7 +188,7 @@ class Rule(Strict):
     severity: Literal["critical", "high", "medium", "low"]
     signal: str
     class_: str = Field(alias="class")
-    text: str
+    text: str = ""
     hold_s: int = 0
     clear_s: int = 0
     title_ru: str
@@ -198,6 +198,14 @@ class Rule(Strict):
     action_ru: str = ""
     action_en: str = ""
     parent: str | None = None
+    # The part that tells of it by itself; such a rule has no text and analytics leaves it alone.
+    told_by: str = ""
+
+
+class System(Strict):
+    """Rules that parts tell of by themselves: schemas/system.toml."""
+
+    rule: list[Rule]
 
 
 class Panel(Strict):
@@ -246,6 +254,7 @@ class Catalog:
     services: dict[str, Service]
     # Scripts by the name of their profile: codecs/<profile>.js.
     codecs: dict[str, str] = field(default_factory=dict)
+    system: tuple[Rule, ...] = ()
 
     @property
     def profiles(self) -> dict[str, Profile]:
@@ -254,8 +263,8 @@ class Catalog:
 
     @property
     def rules(self) -> dict[str, Rule]:
-        """Rules of all services by id."""
-        return {r.id: r for s in self.services.values() for r in s.rule}
+        """Rules of all services, and those that parts tell of, by id."""
+        return {r.id: r for rules in (self.system, *(s.rule for s in self.services.values())) for r in rules}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -293,6 +302,8 @@ def read(root: Path) -> Catalog:
         raw = _read(root / "quantities.toml")
         quantities = {name: Quantity.model_validate(body) for name, body in raw.items()}
         services = [Service.model_validate(_read(path)) for path in sorted((root / "services").glob("*.toml"))]
+        told = root / "system.toml"
+        system = System.model_validate(_read(told)).rule if told.exists() else []
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(word) for word in first["loc"])
@@ -300,7 +311,7 @@ def read(root: Path) -> Catalog:
     for service in services:
         _check(quantities, service)
     scripts = {path.stem: path.read_text(encoding="utf-8") for path in sorted((root / "codecs").glob("*.js"))}
-    found = Catalog(quantities, {s.name: s for s in sorted(services, key=lambda s: s.order)}, scripts)
+    found = Catalog(quantities, {s.name: s for s in sorted(services, key=lambda s: s.order)}, scripts, tuple(system))
     for name in scripts:
         if name not in found.profiles:
             raise ConfigError(f"codecs/{name}.js: no profile is called {name}")

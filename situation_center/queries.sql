@@ -110,3 +110,20 @@ FROM quarantine WHERE quarantine_id = %s
 -- set_sign_in: whether devices can sign in; an absence that is known already keeps its beginning.
 INSERT INTO setting (name, value) VALUES ('sign_in', %(value)s) ON CONFLICT (name) DO UPDATE SET value = excluded.value
 WHERE (setting.value->>'away_since' IS NULL) <> (excluded.value->>'away_since' IS NULL)
+
+-- audit_refusals: what ingest has set aside as refused at sign-in since the last look, as rows of the audit
+WITH last AS (
+  SELECT coalesce((SELECT (value->>'id')::bigint FROM setting WHERE name = 'sign_in_audited'), 0) AS id),
+fresh AS (
+  SELECT q.quarantine_id, q.stage, q.reason, q.external_id, q.detail FROM quarantine q, last
+  WHERE q.quarantine_id > last.id ORDER BY q.quarantine_id LIMIT %(batch)s),
+told AS (
+  INSERT INTO audit (actor, action, object, detail)
+  SELECT 'part:identity', 'sign_in.refused', 'device/' || external_id,
+    jsonb_build_object('reason', reason, 'detail', detail, 'quarantine', quarantine_id)
+  FROM fresh WHERE stage = 'sign_in' ORDER BY quarantine_id),
+kept AS (
+  INSERT INTO setting (name, value)
+  SELECT 'sign_in_audited', jsonb_build_object('id', max(quarantine_id)) FROM fresh HAVING count(*) > 0
+  ON CONFLICT (name) DO UPDATE SET value = excluded.value)
+SELECT count(*)::int AS seen FROM fresh

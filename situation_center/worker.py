@@ -15,7 +15,7 @@ from citynet.errors import BadInput, CitynetError
 from citynet.model import ProposalRequest, Reply
 from citynet.part import Part
 from citynet.registry import Registry
-from situation_center import battery_days, groups, intake, outbox, receipts, registry_write, timers
+from situation_center import battery_days, groups, intake, outbox, receipts, registry_write, sign_in, timers
 from situation_center.reactions import reactions
 from situation_center.sign_in import SignInWatch
 from situation_center.store import Center
@@ -85,6 +85,7 @@ class Worker:
         """Subscribe to what wakes the loops and to proposals."""
         await bus.subscribe("live.condition", self.wake("conditions"))
         await bus.subscribe("live.receipt", self.wake("receipts"))
+        await bus.subscribe("live.quarantine", self.wake("refusals"))
         await bus.subscribe("live.codec", self.wake("outbox"))
         await bus.subscribe("live.credential", self.wake("outbox"))
         await bus.subscribe("live.command", self.wake("outbox", "receipts", "groups"))
@@ -105,6 +106,7 @@ class Worker:
             tasks.create_task(self.repeat("groups", lambda: groups.advance(center)))
             tasks.create_task(self.repeat("timers", lambda: timers.watch(center)))
             tasks.create_task(self.repeat("sign_in", self.sign_in.look))
+            tasks.create_task(self.repeat("refusals", self.sign_in.audit))
             tasks.create_task(self.repeat("batteries", lambda: battery_days.refresh(center)))
             tasks.create_task(self.repeat("outbox", lambda: outbox.publish(center)))
             tasks.create_task(self.repeat("notices", lambda: outbox.take_notices(center, list(found.values()))))
@@ -119,6 +121,7 @@ async def run(part: Part) -> None:
     try:
         written = await registry_write.seed_catalog(center, catalog())
         log.info("catalogue", versions_written=written)
+        await sign_in.register(center)
         await Worker(part, center, await registry.load(center)).run()
     except ExceptionGroup as group:
         _, faults = group.split((CitynetError, psycopg.OperationalError, OSError))

@@ -11,6 +11,7 @@ from citynet.broker_config import SIGN_IN_S, device_rights
 from citynet.credentials import Known
 from citynet.part import Part
 from gateway.identity.judge import Granted, Refused, claimed, first_look, judge
+from gateway.identity.limits import Limits
 from gateway.identity.notices import Notices
 from gateway.identity.requests import Request, read
 from gateway.identity.tickets import Issuer
@@ -28,6 +29,7 @@ class SignIn:
     known: Known
     issuer: Issuer
     notices: Notices
+    limits: Limits = field(default_factory=Limits)
     waiting: asyncio.Queue[tuple[float, Msg]] = field(default_factory=lambda: asyncio.Queue(WAITING_MAX))
 
     async def take(self, message: Msg) -> None:
@@ -50,7 +52,8 @@ class SignIn:
         read_all = [(message, read(message.data)) for message in messages]
         asked = [(message, request) for message, request in read_all if request]
         self.part.counters["bad_request"] += len(messages) - len(asked)
-        refused = {id(request): first_look(request) for _, request in asked}
+        moment = time.monotonic()
+        refused = {id(request): first_look(request) or self._slowed(request, moment) for _, request in asked}
         names = {claimed(request) for _, request in asked if not refused[id(request)]}
         found = await self.known.of_devices(names) if names else {}
         now = datetime.now(UTC)
@@ -61,13 +64,20 @@ class SignIn:
             )
             await message.respond(self._ticket(request, verdict, now))
 
+    def _slowed(self, request: Request, moment: float) -> Refused | None:
+        slow = self.limits.refused(request.host, claimed(request), now=moment)
+        return Refused("too_many_failures") if slow else None
+
     def _ticket(self, request: Request, verdict: Granted | Refused, now: datetime) -> bytes:
         at = int(now.timestamp())
         if isinstance(verdict, Refused):
+            if verdict.reason not in ("registry_away", "too_many_failures"):
+                self.limits.failed(request.host, now=time.monotonic())
             detail = f"client id {request.client_id}" if verdict.reason == "foreign_client_id" else ""
             self.notices.note(verdict.reason, claimed(request), host=request.host, detail=detail)
             return self.issuer.refuse(request, verdict.reason, now=at)
         self.part.counters["signed_in"] += 1
         name = verdict.credential.external_id
+        self.limits.succeeded(request.host, name)
         rights = device_rights(subject_token(name))
         return self.issuer.grant(request, name, rights=rights, now=at, until=verdict.until)

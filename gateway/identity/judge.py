@@ -23,8 +23,9 @@ REASONS = {
     "credential_ended": "the right credential, but before or after its time",
     "foreign_client_id": "right credential, but the client id of somebody else",
     "registry_away": "the database does not answer, and this device is not remembered",
+    "too_many_failures": "the address fails again and again, and this device has not signed in from there before",
     "foreign_topic": "a signed-in device published or subscribed to what is not its own",
-    "duplicate_client_id": "a second connection with this client id ended the first",
+    "duplicate_client_id": "connections with this client id throw each other out: two devices with one identity",
 }
 SESSION_MAX = timedelta(hours=24)
 

@@ -1,6 +1,7 @@
 """Ends sessions: of ended credentials, and of shared users that took the client id of a device. Run by app.py."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -23,6 +24,8 @@ LOOK_BACK = timedelta(seconds=40)
 LOOK_BACK_FIRST = timedelta(hours=25)
 # Clocks of broker and database differ, and a sign-in may have read a credential in the moment of its end.
 MARGIN = timedelta(seconds=2)
+# One that lost its line comes back once; two that have one identity throw each other out again and again.
+FIGHT, FIGHT_WITHIN_S, FIGHTS_KEPT, REMEMBERED = 3, 600.0, 99, 10_000
 
 
 class _Server(msgspec.Struct):
@@ -50,6 +53,7 @@ class Keeper:
     known: Known
     sessions: Sessions
     notices: Notices
+    fights: dict[str, list[float]] = field(default_factory=dict)
     look: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def changed(self, _: Incoming) -> None:
@@ -89,5 +93,21 @@ class Keeper:
     async def disconnection(self, message: Incoming) -> None:
         """Two connections with one client id: two devices with one identity, or one that lost its line."""
         event = msgspec.json.decode(message.data, type=_ConnectionEvent)
-        if event.reason == "Duplicate Client ID":
+        if event.reason != "Duplicate Client ID":
+            return
+        name, client = device_of(event.client.client_id), event.client
+        times = self._thrown_out(client.client_id)
+        if times < FIGHT:
             self.part.counters["duplicate_client_id"] += 1
+            return
+        detail = f"{times} connections thrown out by the next one within {FIGHT_WITHIN_S / 60:.0f} min"
+        self.notices.note("duplicate_client_id", name, host=client.host, detail=detail)
+
+    def _thrown_out(self, client_id: str) -> int:
+        """How often that happened to a client id of late, this time included."""
+        now = time.monotonic()
+        past = [at for at in self.fights.pop(client_id, []) if now - at < FIGHT_WITHIN_S]
+        self.fights[client_id] = [*past[-FIGHTS_KEPT:], now]
+        while len(self.fights) > REMEMBERED:
+            self.fights.pop(next(iter(self.fights)))
+        return len(self.fights[client_id])

@@ -14,7 +14,7 @@ from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.card import named
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
 from situation_center.screens.parts.marks import empty, object_link, panel
-from situation_center.views.health import BatteryRow, ClockRow, Health, SilentRow
+from situation_center.views.health import BatteryRow, ClockRow, Health, IdentityRow, SilentRow
 from situation_center.wording import count, date_time, integer, number, say, word
 
 
@@ -37,6 +37,10 @@ def _tables(found: Health, language: str) -> list[html.Section]:
         "clocks": (("object", "clock", "reported"), [_clock(row, language) for row in found["clocks"]]),
         "weak": (parts.WEAK, [html.Tr([_place(row, language), *parts.weak(row, language)]) for row in radio["weak"]]),
         "gateways": (parts.GATEWAY, [parts.gateway(row, language) for row in radio["gateways"]]),
+        "identity": (
+            ("object", "reason", "times", "last", "detail"),
+            [_identity(row, language) for row in found["identity"]],
+        ),
         "counters": (
             parts.COUNTER,
             [html.Tr([_place(row, language), *parts.counter(row, language)]) for row in radio["counters"]],
@@ -82,6 +86,16 @@ def _clock(row: ClockRow, language: str) -> html.Tr:
     way = "behind_by" if row["behind_s"] >= 0 else "ahead_by"
     said = say(language, f"health.{way}", seconds=number(language, abs(row["behind_s"]), 0))
     return html.Tr([_place(row, language), html.Td(said), html.Td(date_time(language, row["time"], desk().zone))])
+
+
+def _identity(row: IdentityRow, language: str) -> html.Tr:
+    name = row["object_ru"] if language == "ru" else row["object_en"]
+    known = row["object_id"] is not None and name
+    place = [object_link(row["object_id"], name), html.Br()] if row["object_id"] is not None and name else []
+    who = html.Small(row["external_id"] or "—", className="muted") if known else html.Code(row["external_id"] or "—")
+    cells = [word(language, "reason", row["reason"]), integer(language, row["times"])]
+    last = date_time(language, row["last"], desk().zone)
+    return html.Tr([html.Td([*place, who]), *map(html.Td, [*cells, last, row["detail"]])])
 
 
 @callback(Output("health-tables", "children"), Input("page-refresh", "data"), prevent_initial_call=True)

@@ -37,6 +37,19 @@ class ClockRow(Place):
     time: datetime
 
 
+class IdentityRow(TypedDict):
+    """Trouble at sign-in: who (object_id None = not registered), why, how often in the last day, what was seen last."""
+
+    external_id: str
+    object_id: int | None
+    object_ru: str | None
+    object_en: str | None
+    reason: str
+    times: int
+    last: datetime
+    detail: str
+
+
 class Health(TypedDict):
     """All of it; the worst first."""
 
@@ -44,6 +57,7 @@ class Health(TypedDict):
     batteries: list[BatteryRow]
     clocks: list[ClockRow]
     radio: Radio
+    identity: list[IdentityRow]
 
 
 async def health(db: Center, actor: Actor) -> Health:
@@ -59,4 +73,5 @@ async def health(db: Center, actor: Actor) -> Health:
         batteries=[cast(BatteryRow, row) for row in batteries],
         clocks=[cast(ClockRow, row) for row in clocks],
         radio=await radio(db, actor, limit=LIMIT),
+        identity=[cast(IdentityRow, row) for row in await db.rows(SQL["health_identity"], given)],
     )

@@ -306,3 +306,15 @@ LEFT JOIN object d ON d.key = 'device/' || l.gateway
 LEFT JOIN device_point p ON p.device_id = d.object_id AND p.valid_to = 'infinity'
 LEFT JOIN object_now o ON o.object_id = coalesce(p.object_id, d.object_id)
 WHERE l.device_id = %(id)s ORDER BY l.frames DESC LIMIT 20
+
+-- health_identity: who was refused at sign-in, or seen to do what is not theirs, in the last day of wall time.
+SELECT q.external_id, q.reason, count(*)::int AS times, max(q.at) AS last,
+  (array_agg(q.detail ORDER BY q.at DESC))[1] AS detail, o.object_id, o.name_ru AS object_ru, o.name_en AS object_en
+FROM quarantine q
+LEFT JOIN object d ON d.key = 'device/' || q.external_id
+LEFT JOIN device_point p ON p.device_id = d.object_id AND p.valid_to = 'infinity'
+LEFT JOIN object_now o ON o.object_id = coalesce(p.object_id, d.object_id)
+WHERE q.stage = 'sign_in' AND q.at > now() - interval '1 day'
+  AND (%(services)s::text[] = '{}' OR o.service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR o.zone_ids && %(zones)s::int[])
+GROUP BY q.external_id, q.reason, o.object_id, o.name_ru, o.name_en ORDER BY last DESC LIMIT %(limit)s

@@ -3,7 +3,7 @@
 import asyncio
 import queue
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from citynet.db import Database
 from citynet.model import Quarantined
 from citynet.part import Part, close_part
 from citynet.settings import Settings
-from gateway.identity import app
+from gateway.identity import app, keeper, limits
 from situation_center import credentials
 from tests.conftest import make_part
 from tests.support.certificates import Authority
@@ -311,3 +311,41 @@ async def test_a_certificate_signs_in_its_device_and_no_other(
             assert (service.counters["signed_in"], service.counters["wrong_certificate"]) == (1, 1)
     finally:
         server.stop()
+
+
+async def test_a_flood_of_guesses_keeps_no_known_device_out(
+    city: Settings, service: Part, center_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "FREE", 3)
+    monkeypatch.setattr(limits, "PER_S", 0.001)
+    token = await credentials.issue_token(center_db, LAMP, by=BY)
+    other = await credentials.issue_token(center_db, BIN, by=BY)
+    with signing_in(city, LAMP, token) as lamp:
+        assert await lamp.answer() == "Success"
+    for n in range(4):
+        with signing_in(city, f"guess-{n}", "wrong") as thief:
+            assert await thief.answer() == REFUSED
+    with signing_in(city, LAMP, token) as lamp, signing_in(city, BIN, other) as new:
+        assert await lamp.answer() == "Success"
+        assert await new.answer() == REFUSED
+    assert (service.counters["unknown_device"], service.counters["too_many_failures"]) == (3, 2)
+
+
+async def test_two_devices_with_one_identity_are_told_of(
+    city: Settings, service: Part, center_db: Database, admin_bus: NatsBus
+) -> None:
+    """The broker makes a client id that comes again within a second wait: so not every try is answered."""
+    token = await credentials.issue_token(center_db, LAMP, by=BY)
+    fighters = []
+    async with asyncio.timeout(20):
+        while service.counters["duplicate_client_id"] < keeper.FIGHT:
+            fighters.append(Device(city, LAMP, token))
+            with suppress(queue.Empty):
+                await fighters[-1].answer(0.5)
+    (frame,) = await collect(admin_bus, INGEST_DEAD, 1)
+    notice = msgspec.json.decode(frame.data, type=Quarantined)
+    assert (notice.reason, notice.external_id) == ("duplicate_client_id", LAMP)
+    assert "3 connections thrown out by the next one within 10 min" in notice.detail
+    for fighter in fighters:
+        fighter.client.disconnect()
+        fighter.client.loop_stop()
