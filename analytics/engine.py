@@ -7,6 +7,7 @@ from typing import cast
 import msgspec
 import numpy as np
 
+from analytics import stuck_events
 from analytics.city import City
 from analytics.columns import NEVER, SECOND_US, Array, Floats, Ints, pack, unpack
 from analytics.detectors import DETECTORS, Detector
@@ -16,12 +17,13 @@ from analytics.judge import Judge, Outages, Running
 from analytics.layout import Layout
 from analytics.reorder import Reorder, Rows
 from analytics.saved import FORMAT, Saved, SavedRule
+from analytics.stuck import Runs
 from citynet.errors import ConfigError
 from citynet.model import Event, Quality
 
 TICK_US = 10 * SECOND_US  # silence is judged on this grid of the city clock, so that the grid decides, not the process
 TICKS_MAX = 360  # after a longer sleep the hour before now is judged
-SCORER, SILENCE = "ew_z", "nodata"
+SCORER, SILENCE, RUNS = "ew_z", "nodata", "runs"
 # A value with one of these says nothing about the present; with one of UNTRUSTED nothing is learned from it.
 UNFIT = int(Quality.OUT_OF_RANGE | Quality.REPEATED)
 UNTRUSTED = UNFIT | int(Quality.ESTIMATED | Quality.SUBSTITUTED | Quality.STUCK | Quality.CLOCK_DOUBTFUL)
@@ -67,6 +69,7 @@ class Engine:
         self.layout = Layout()
         self.scorer: Detector = family[SCORER](hours)
         self.silence = cast(NoData, family[SILENCE](hours))
+        self.runs = Runs()
         self.judge = Judge(self.layout, self.silence, outages or Outages())
         self.reorder = Reorder()
         self.city = City()
@@ -83,6 +86,7 @@ class Engine:
 
     def _resize(self) -> None:
         self.scorer.resize(self.layout.interval_s[self.layout.obj_of_row])
+        self.runs.resize(len(self.layout.series_ids))
         self.silence.resize(self.layout.interval_s)
         self.reorder.resize(self.layout.lateness_us)
         self.judge.resize()
@@ -165,8 +169,9 @@ class Engine:
         trusted = gauges.take(gauges.quality & UNTRUSTED == 0)
         self.scorer.learn(trusted.row, trusted.time, trusted.value)
         self._windows(rows)
+        stuck = stuck_events.told(self.runs.take(trusted.row, trusted.time, trusted.value), self.layout)
         first = np.r_[True, rows.obj[1:] != rows.obj[:-1]]
-        return self.judge.instants(rows.obj[first], rows.time[first])
+        return stuck + self.judge.instants(rows.obj[first], rows.time[first])
 
     def _windows(self, rows: Rows) -> None:
         for (quantity, _), window in self.judge.windows.items():
@@ -200,6 +205,7 @@ class Engine:
         )
         chunks = {f"{SCORER}/{name}": body for name, body in self.scorer.changed().items()}
         chunks |= {f"{SILENCE}/{name}": body for name, body in self.silence.changed().items()}
+        chunks[RUNS] = self.runs.dump()
         return msgspec.msgpack.encode(saved), chunks
 
     def _saved_rule(self, running: Running) -> SavedRule:
@@ -227,5 +233,7 @@ class Engine:
         for detector, kind in ((self.scorer, SCORER), (self.silence, SILENCE)):
             mine = {name.partition("/")[2]: body for name, body in chunks.items() if name.startswith(kind + "/")}
             detector.load(mine)
+        if RUNS in chunks:
+            self.runs.load(chunks[RUNS])
         self._resize()
         return self.judge.configure(city, self.now)

@@ -14,7 +14,8 @@ from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.card import named
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
 from situation_center.screens.parts.marks import empty, object_link, panel
-from situation_center.views.health import BatteryRow, ClockRow, Health, IdentityRow, SilentRow
+from situation_center.views.base import quantity
+from situation_center.views.health import BatteryRow, ClockRow, Health, IdentityRow, SilentRow, StuckRow
 from situation_center.wording import count, date_time, integer, number, say, word
 
 
@@ -35,6 +36,7 @@ def _tables(found: Health, language: str) -> list[html.Section]:
         "silent": (("object", "since", "heard", "behind"), [_silent(row, language) for row in found["silent"]]),
         "batteries": (("object", "percent", "days"), [_battery(row, language) for row in found["batteries"]]),
         "clocks": (("object", "clock", "reported"), [_clock(row, language) for row in found["clocks"]]),
+        "stuck": (("object", "quantity", "said", "since"), [_stuck(row, language) for row in found["stuck"]]),
         "weak": (parts.WEAK, [html.Tr([_place(row, language), *parts.weak(row, language)]) for row in radio["weak"]]),
         "gateways": (parts.GATEWAY, [parts.gateway(row, language) for row in radio["gateways"]]),
         "identity": (
@@ -86,6 +88,13 @@ def _clock(row: ClockRow, language: str) -> html.Tr:
     way = "behind_by" if row["behind_s"] >= 0 else "ahead_by"
     said = say(language, f"health.{way}", seconds=number(language, abs(row["behind_s"]), 0))
     return html.Tr([_place(row, language), html.Td(said), html.Td(date_time(language, row["time"], desk().zone))])
+
+
+def _stuck(row: StuckRow, language: str) -> html.Tr:
+    title = quantity(row["quantity"] or "")
+    name, why = (title.name_ru, row["why_ru"]) if language == "ru" else (title.name_en, row["why_en"])
+    since = date_time(language, row["opened"], desk().zone)
+    return html.Tr([_place(row, language), *map(html.Td, (name, why, since))])
 
 
 def _identity(row: IdentityRow, language: str) -> html.Tr:

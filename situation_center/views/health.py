@@ -37,6 +37,17 @@ class ClockRow(Place):
     time: datetime
 
 
+class StuckRow(Place):
+    """A value that has not changed for much longer than ever before; why says for how long."""
+
+    quantity: str | None
+    unit: str | None
+    value: float | None
+    opened: datetime
+    why_ru: str
+    why_en: str
+
+
 class IdentityRow(TypedDict):
     """Trouble at sign-in: who (object_id None = not registered), why, how often in the last day, what was seen last."""
 
@@ -58,6 +69,7 @@ class Health(TypedDict):
     clocks: list[ClockRow]
     radio: Radio
     identity: list[IdentityRow]
+    stuck: list[StuckRow]
 
 
 async def health(db: Center, actor: Actor) -> Health:
@@ -73,5 +85,6 @@ async def health(db: Center, actor: Actor) -> Health:
         batteries=[cast(BatteryRow, row) for row in batteries],
         clocks=[cast(ClockRow, row) for row in clocks],
         radio=await radio(db, actor, limit=LIMIT),
+        stuck=[cast(StuckRow, row) for row in await db.rows(SQL["health_stuck"], given)],
         identity=[cast(IdentityRow, row) for row in await db.rows(SQL["health_identity"], given)],
     )

@@ -318,3 +318,12 @@ WHERE q.stage = 'sign_in' AND q.at > now() - interval '1 day'
   AND (%(services)s::text[] = '{}' OR o.service = ANY(%(services)s))
   AND (%(zones)s::int[] = '{}' OR o.zone_ids && %(zones)s::int[])
 GROUP BY q.external_id, q.reason, o.object_id, o.name_ru, o.name_en ORDER BY last DESC LIMIT %(limit)s
+
+-- health_stuck: values that have not changed for much longer than ever before.
+SELECT o.object_id, o.name_ru AS object_ru, o.name_en AS object_en, o.class AS class_, s.quantity, s.unit, c.value, c.opened,
+  c.why_ru, c.why_en
+FROM condition c JOIN object_now o USING (object_id) LEFT JOIN series s ON s.series_id = c.series_id
+WHERE c.state = 'active' AND c.rule_id = 'device.stuck'
+  AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
+ORDER BY c.opened DESC LIMIT %(limit)s
