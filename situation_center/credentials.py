@@ -141,6 +141,11 @@ async def devices_of(db: Database, object_id: int) -> list[str]:
     return [row["external_id"] for row in await db.rows(SQL["devices_of"], {"id": object_id})]
 
 
+async def native(db: Database, object_id: int) -> bool:
+    """Whether the device of an object comes to the broker itself; others come through a network server's credential."""
+    return any(row["protocol"] == "native" for row in await db.rows(SQL["devices_of"], {"id": object_id}))
+
+
 async def of_actor(db: Database, actor: Actor, external_id: str) -> None:
     """Raise Forbidden or NotFound where actor may not write the credentials of a device."""
     require(actor, RIGHT)

@@ -47,6 +47,6 @@ WHERE n.class = 'device' AND n.attributes->>'protocol' = 'native'
   AND NOT EXISTS (SELECT FROM device_credential c WHERE c.device_id = n.object_id) ORDER BY 1
 
 -- devices_of: devices at a point, or the device itself.
-SELECT substr(d.key, 8) AS external_id FROM object_now d
+SELECT substr(d.key, 8) AS external_id, d.attributes->>'protocol' AS protocol FROM object_now d
 WHERE d.class = 'device' AND (d.object_id = %(id)s OR EXISTS (SELECT FROM device_point p
   WHERE p.device_id = d.object_id AND p.object_id = %(id)s AND p.valid_to = 'infinity')) ORDER BY d.object_id

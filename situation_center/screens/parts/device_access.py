@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, ctx, dcc, html, no_update
 
 from citynet import access
@@ -22,29 +23,45 @@ async def section(who: Actor, object_id: int) -> list[Any]:
     """The panel, or nothing for people without the right and for objects without a device."""
     if not access.allowed(who, credentials.RIGHT):
         return []
-    names = await credentials.devices_of(desk().db, object_id)
-    return [_panel(who, name, await credentials.listed(desk().db, name)) for name in names[:1]]
+    db = desk().db
+    names = (await credentials.devices_of(db, object_id))[:1]
+    rows = await credentials.listed(db, names[0]) if names else []
+    if names and not rows and not await credentials.native(db, object_id):
+        title = say(who.language, "access.title", name=names[0])
+        return [panel(title, html.P(say(who.language, "access.network"), className="pad muted"))]
+    return [_panel(who, name, rows) for name in names]
 
 
 def _panel(who: Actor, name: str, rows: list[dict[str, Any]]) -> html.Section:
-    def button(what: str) -> html.Button:
-        return html.Button(say(who.language, f"access.{what}"), id=f"access-{what}", n_clicks=0)
+    language = who.language
 
-    sure = dcc.ConfirmDialog(id="access-sure", message=say(who.language, "access.sure", name=name))
+    def button(what: str, look: str = "") -> html.Button:
+        return html.Button(say(language, f"access.{what}"), id=f"access-{what}", n_clicks=0, className=look)
+
+    sure = dcc.ConfirmDialog(id="access-sure", message=say(language, "access.sure", name=name))
+    fields = [
+        dmc.TextInput(id=f"access-{field}", label=say(language, f"access.{field}"), value="", size="xs")
+        for field in ("subject", "fingerprint")
+    ]
+    certificate = html.Details(
+        [html.Summary(say(language, "access.by_certificate")), *fields, button("certify")], className="access-form"
+    )
+    tools = [button("issue", "primary"), button("change"), button("revoke", "danger")]
     body = [
-        html.Div(_table(rows, who.language), id="access-rows"),
-        html.P(say(who.language, "access.help"), className="muted"),
-        html.Div([button("issue"), button("change"), button("revoke")], className="queue-tools"),
+        html.Div(tools, className="access-tools"),
+        html.P(say(language, "access.help"), className="muted"),
         html.Div(id="access-token", role="status"),
+        certificate,
         sure,
         dcc.Store(id="access-device", data=name),
     ]
-    return panel(say(who.language, "access.title", name=name), html.Div(body, className="pad"))
+    table = html.Div(_table(rows, language), id="access-rows")
+    return panel(say(language, "access.title", name=name), [table, html.Div(body, className="pad")])
 
 
 def _table(rows: list[dict[str, Any]], language: str) -> Any:
     if not rows:
-        return html.P(say(language, "access.none"), className="muted")
+        return html.P(say(language, "access.none"), className="muted pad")
     names = ("kind", "state", "since", "end", "by")
     head = html.Tr([html.Th(say(language, f"access.{name}"), scope="col") for name in names])
     lines = [html.Tr([html.Td(cell) for cell in _cells(row, language)]) for row in rows[:SHOWN]]
@@ -73,26 +90,37 @@ def _ask(clicks: int | None) -> bool:
     Input("access-issue", "n_clicks"),
     Input("access-change", "n_clicks"),
     Input("access-sure", "submit_n_clicks"),
+    Input("access-certify", "n_clicks"),
     State("access-device", "data"),
+    State("access-subject", "value"),
+    State("access-fingerprint", "value"),
     prevent_initial_call=True,
 )
-async def _act(issue: int | None, change: int | None, sure: int | None, name: str) -> Any:
-    if not (issue or change or sure):
+async def _act(
+    issue: int | None, change: int | None, sure: int | None, certify: int | None, name: str, *certificate: str
+) -> Any:
+    if not (issue or change or sure or certify):
         return no_update, no_update, no_update
     who, db = viewer(), desk().db
     try:
         await credentials.of_actor(db, who, name)
-        shown = await _do(str(ctx.triggered_id), name, who)
+        shown = await _do(str(ctx.triggered_id), name, who, certificate=certificate)
         return _table(await credentials.listed(db, name), who.language), shown, no_update
     except (CitynetError, *REFUSALS, *FAILURES) as error:
         return no_update, "", actions.toast(explain(error, who.language), kind="error")
 
 
-async def _do(what: str, name: str, who: Actor) -> Any:
-    """Do it; what is to be seen of it: a token this once, else nothing."""
+async def _do(what: str, name: str, who: Actor, *, certificate: tuple[str, ...]) -> Any:
+    """Do it; what is to be seen of it: a token this once, else a word."""
+    db = desk().db
     if what == "access-sure":
-        await credentials.revoke(desk().db, name, by=who.name)
+        await credentials.revoke(db, name, by=who.name)
         return say(who.language, "access.revoked")
+    if what == "access-certify":
+        subject, fingerprint = (text.strip() for text in certificate)
+        await credentials.issue_certificate(db, name, by=who.name, subject=subject, sha256=fingerprint)
+        return say(who.language, "access.certified")
     grace = credentials.GRACE_DEFAULT if what == "access-change" else None
-    token = await credentials.issue_token(desk().db, name, by=who.name, grace=grace)
-    return [html.P(say(who.language, "access.once")), html.Code(token)]
+    token = await credentials.issue_token(db, name, by=who.name, grace=grace)
+    copy = dcc.Clipboard(content=token, title=say(who.language, "access.copy"), className="access-copy")
+    return [html.P(say(who.language, "access.once")), html.Div([html.Code(token), copy], className="access-token")]
