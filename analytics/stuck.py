@@ -67,18 +67,24 @@ class Runs:
         count = np.minimum(self.reports[rows].astype(np.int64) + 1, COUNT_MAX)
         late = same & ~self.stuck[rows] & (count >= REPORTS_MIN) & (lasted_s > self.usual_s(rows))
         over = ~same & self.stuck[rows]
-        found = [self._found(rows, time_us, told, lasted_s, place) for place in np.flatnonzero(late | over).tolist()]
+        found = [
+            Stuck(
+                row=int(rows[place]),
+                time_us=int(time_us[place]),
+                value=float(told[place]),
+                lasted_s=float(lasted_s[place]),
+                usual_s=float(self.longest_s[rows[place]]),
+                over=bool(over[place]),
+            )
+            for place in np.flatnonzero(late | over).tolist()
+        ]
         self.reports[rows] = np.where(same, count, 1)
         self.stuck[rows] = (self.stuck[rows] & same) | late
-        self._end(rows[~same], time_us[~same], told[~same], np.where(fresh | over, 0.0, lasted_s)[~same])
+        lasted = np.where(fresh | over, 0.0, lasted_s)[~same]
+        self._end(rows[~same], time_us[~same], told[~same], lasted_s=lasted)
         return found
 
-    def _found(self, rows: Ints, time_us: Ints, told: Array, lasted_s: Floats, place: int) -> Stuck:
-        row = int(rows[place])
-        figures = (float(told[place]), float(lasted_s[place]), float(self.longest_s[row]))
-        return Stuck(row, int(time_us[place]), *figures, over=bool(self.stuck[row]))
-
-    def _end(self, rows: Ints, time_us: Ints, told: Array, lasted_s: Floats) -> None:
+    def _end(self, rows: Ints, time_us: Ints, told: Array, *, lasted_s: Floats) -> None:
         """Runs end here and others begin. The run of a stuck value teaches nothing."""
         lasted_s = np.maximum(lasted_s, 0.0)
         faded = self.longest_s[rows] * np.exp(-lasted_s / FADES_S)

@@ -18,6 +18,9 @@ from situation_center.views.base import quantity
 from situation_center.views.health import BatteryRow, ClockRow, Health, IdentityRow, SilentRow, StuckRow
 from situation_center.wording import count, date_time, integer, number, say, word
 
+# The worst of each; the rest is in the API. A browser lays out hundreds of rows for seconds.
+SHOWN = 50
+
 
 @register("health", path="/health", action="registry.read")
 async def health(who: Actor, _: Mapping[str, str]) -> html.Div:
@@ -58,7 +61,7 @@ def _table(columns: Sequence[str], lines: list[html.Tr], language: str) -> Any:
     if not lines:
         return empty(say(language, "health.nothing"))
     head = html.Tr([html.Th(say(language, f"health.{c}"), scope="col") for c in columns])
-    return html.Div(html.Table([html.Thead(head), html.Tbody(lines)], className="plain"), className="scroll")
+    return html.Div(html.Table([html.Thead(head), html.Tbody(lines[:SHOWN])], className="plain"), className="scroll")
 
 
 def _place(row: Any, language: str) -> html.Td:

@@ -62,20 +62,21 @@ def _panel(who: Actor, name: str, rows: list[dict[str, Any]]) -> html.Section:
 def _table(rows: list[dict[str, Any]], language: str) -> Any:
     if not rows:
         return html.P(say(language, "access.none"), className="muted pad")
-    names = ("kind", "state", "since", "end", "by")
+    names = ("kind", "state", "term", "by")
     head = html.Tr([html.Th(say(language, f"access.{name}"), scope="col") for name in names])
     lines = [html.Tr([html.Td(cell) for cell in _cells(row, language)]) for row in rows[:SHOWN]]
     return html.Div(html.Table([html.Thead(head), html.Tbody(lines)], className="plain"), className="scroll")
 
 
 def _cells(row: dict[str, Any], language: str) -> list[str]:
-    def moment(at: datetime | None) -> str:
-        return date_time(language, at, desk().zone) if at else "—"
+    def moment(at: datetime) -> str:
+        return date_time(language, at, desk().zone)
 
     kind = say(language, f"access.{row['kind']}")
     state = say(language, f"access.state_{row['state']}")
     end = row["revoked"] or row["valid_to"]
-    return [f"{kind} {row['subject']}".strip(), state, moment(row["valid_from"]), moment(end), row["created_by"]]
+    term = moment(row["valid_from"]) + (f" – {moment(end)}" if end else "")
+    return [f"{kind} {row['subject']}".strip(), state, term, row["created_by"].removeprefix("person:")]
 
 
 @callback(Output("access-sure", "displayed"), Input("access-revoke", "n_clicks"), prevent_initial_call=True)

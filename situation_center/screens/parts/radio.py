@@ -15,7 +15,7 @@ from situation_center.wording import date_time, integer, number, say
 WEAK = ("object", "rssi", "snr", "spreading", "margin", "loss", "heard_by")
 GATEWAY = ("gateway", "devices", "alone", "rssi", "snr", "loss", "heard")
 COUNTER = ("object", "resets", "replays", "f_cnt", "last")
-LINK = ("gateway", "rssi", "snr", "frames", "heard")
+LINK = ("gateway", "rssi", "snr", "frames")
 
 
 def _numbers(language: str, *values: tuple[float | None, int]) -> list[html.Td]:
@@ -85,14 +85,13 @@ def _facts(found: DeviceRadio, language: str) -> list[tuple[str, Any]]:
 
 
 def _links(found: DeviceRadio, language: str) -> html.Div:
-    looks = {name: "" if name in ("gateway", "heard") else "num" for name in LINK}
+    looks = {name: "" if name == "gateway" else "num" for name in LINK}
     cells = [html.Th(say(language, f"health.{name}"), scope="col", className=look) for name, look in looks.items()]
     lines = [
         html.Tr(
             [
                 _gateway_name(row, language),
                 *_numbers(language, (row["rssi"], 0), (row["snr"], 1), (row["frames"], 0)),
-                html.Td(date_time(language, row["last_heard"], desk().zone)),
             ]
         )
         for row in found["links"]
