@@ -33,7 +33,7 @@ def redecode(
 ) -> None:
     """Decode stored frames again, after a codec or profile was mended, and correct the readings that differ.
 
-    The broker keeps frames for 72 h. The first reading stays beside its correction; again changes nothing.
+    Raw frames are kept for CITYNET_ARCHIVE_DAYS. The first reading stays beside its correction; again changes nothing.
     """
     number = str(uuid.uuid4())
     request = RedecodeRequest(

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+import numpy as np
 import shapely
 from shapely.errors import ShapelyError
 
@@ -68,12 +69,16 @@ def tags(cell: str) -> list[str]:
 
 
 def geometry(cell: str) -> bytes:
-    """WKB of a WKT geometry. Raises BadInput (bad_geometry)."""
+    """WKB of a WKT geometry on Earth. Raises BadInput (bad_geometry)."""
     try:
-        made = shapely.from_wkt(cell)
+        with np.errstate(over="ignore", invalid="ignore"):  # a number beyond all numbers: infinite, refused below
+            made = shapely.from_wkt(cell)
     except ShapelyError as error:
         raise BadInput("bad_geometry", cell[:40]) from error
     if made is None or made.is_empty or not made.is_valid:
+        raise BadInput("bad_geometry", cell[:40])
+    west, south, east, north = made.bounds
+    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         raise BadInput("bad_geometry", cell[:40])
     return bytes(shapely.to_wkb(made))
 

@@ -130,6 +130,13 @@ FAULTS = [
     (f"{HEAD}\nlamp/1;lamp;n;;;lamp-1;;;planned;\n", {(2, "", "bad_transition")}),
     ("key;attr.volume_litres\nbin/1;5\n", {(2, "attr.volume_litres", "unknown_attribute")}),
     ("key;attr.volume_l\nbin/1;many\n", {(2, "attr.volume_l", "bad_attribute")}),
+    # What no database keeps: beyond all numbers, beyond 64 bits, half of a character.
+    ("key;attr.volume_l\nbin/1;inf\n", {(2, "attr.volume_l", "bad_attribute")}),
+    (f"key;geometry\nbin/1;POINT(1 {'1' * 400})\n", {(2, "geometry", "bad_geometry")}),
+    ("key;geometry\nbin/1;POINT(37.7 144.7)\n", {(2, "geometry", "bad_geometry")}),
+    (f"{HEAD};device.more\n{GOOD};[1e999]\n", {(2, "device.more", "bad_attribute")}),
+    (f"{HEAD};device.more\n{GOOD};{'9' * 40}\n", {(2, "device.more", "bad_attribute")}),
+    (f'{HEAD};device.more\n{GOOD};"""\\ud800"""\n', {(2, "device.more", "bad_attribute")}),
 ]  # fmt: skip
 
 
@@ -153,6 +160,24 @@ async def test_every_fault_is_named_and_nothing_is_half_imported(town: Town, wri
         assert not outcome.applied
         assert outcome.rejected == len({line for line, *_ in expected})
     assert await revisions(town) == versions
+
+
+async def test_faults_of_a_file_in_cp1251_are_named_by_row(town: Town, write: Write) -> None:
+    versions = await revisions(town)
+    text = (
+        "DevEUI;Профиль;Название\n70b3d57ed0050001;bin-lora;Контейнер «Мира, 1»\n"
+        "70b3d57ed0050001;bin-lora;Контейнер 2\n70b3d57ed0050003;бак;Контейнер 3\n"
+    )
+    outcome, faults = await give(town, write(text, "cp1251"))
+    assert (outcome.encoding, outcome.rows, outcome.rejected, outcome.applied) == ("cp1251", 3, 2, False)
+    assert set(faults) >= {(3, "external_id", "duplicate_eui"), (4, "profile", "unknown_profile")}
+    assert await revisions(town) == versions
+
+
+def test_bytes_of_no_known_encoding_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes("key;name\nx;Бак\n".encode("cp1251") + b"\x98\n")
+    with pytest.raises(BadInput, match="unknown_encoding"):
+        open_table(tmp_path / "file")
 
 
 async def test_history_follows_the_dates(town: Town, write: Write) -> None:
