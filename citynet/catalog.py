@@ -174,8 +174,6 @@ class Profile(Strict):
     # Region of schemas/regions.toml and spreading factor of downlinks: how long one keeps its gateway from the next.
     region: Literal["EU868", "RU864"] = "EU868"
     downlink_sf: int = Field(12, ge=7, le=12)
-    # TS013 JavaScript that came with the profile from a network server; empty = none.
-    codec_script: str = ""
     map: dict[str, Mapping]
     command: list[CommandSpec] = []
 

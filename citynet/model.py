@@ -256,11 +256,15 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProposalRequest(msgspec.Struct, frozen=True):
-    """Body of rpc.registry.propose: at most 500 objects, parents before children; profiles by name."""
+    """Body of rpc.registry.propose: at most 500 objects, parents before children; profiles by name.
+
+    codecs: scripts in JavaScript by the name of their profile.
+    """
 
     source: str
     objects: list[Proposal]
     profiles: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    codecs: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class CodecTry(msgspec.Struct, frozen=True, kw_only=True):

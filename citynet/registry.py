@@ -1,5 +1,6 @@
 """Reference data, read side: devices, series, objects, profiles, rules as one cached snapshot per part."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from citynet.catalog import Profile, Rule
 from citynet.db import Database, Row, named_sql
 
 SQL = named_sql(Path(__file__).with_name("registry.sql"))
+SOME = named_sql(Path(__file__).with_name("registry_some.sql"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,16 @@ async def load(db: Database) -> Registry:
         profiles={row["name"]: (row["version"], Profile.model_validate(row["body"])) for row in rows["profiles"]},
         rules={row["rule_id"]: (row["version"], Rule.model_validate(row["body"])) for row in rows["rules"]},
         codecs={row["profile"]: Script(row["version"], row["source"]) for row in rows["codecs"]},
+    )
+
+
+async def some(db: Database, *, devices: Sequence[str], keys: Sequence[str], gateways: Sequence[str]) -> Registry:
+    """Devices and objects of these names alone, with owners and parents; nothing else of the registry."""
+    given = {"devices": list(devices), "keys": list(keys), "gateways": list(gateways)}
+    return Registry(
+        revision=(),
+        devices={row["external_id"]: _device(row) for row in await db.rows(SOME["devices"], given)},
+        objects={row["object_id"]: _object(row) for row in await db.rows(SOME["objects"], given)},
     )
 
 

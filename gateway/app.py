@@ -7,7 +7,7 @@ from typing import Any
 
 from citynet.bus import GATEWAY_COMMANDS, GATEWAY_HISTORY, GATEWAY_QOS0, GATEWAY_UPLINKS, Puller
 from citynet.part import Part, together
-from gateway.chirpstack.follow import follow
+from gateway.chirpstack.follow import Follower
 from gateway.chirpstack.road import Road
 from gateway.codec_try import Trier
 from gateway.directory import open_directory
@@ -53,7 +53,7 @@ async def run(part: Part) -> None:
     work += [Qos0Lane(part).run(qos0), things_stack.run(), DownlinkLane(part, directory, road).run(orders)]
     work.append(measure(part, {"uplinks_pending": live, "history_pending": history}))
     if part.settings.chirpstack_url and part.settings.chirpstack_sync_s:
-        work.append(follow(part))
+        work.append(Follower(part, directory.pool).run())
     work += [Redecoder(part, directory, turn).run(), Trier(part, directory.pool).run()]
     try:
         await together(work)

@@ -13,6 +13,9 @@ SELECT profile, version, source FROM (
   SELECT DISTINCT ON (profile) profile, version, source FROM codec ORDER BY profile, version DESC) AS newest
 WHERE source <> ''
 
+-- written: the newest script of each profile and whether a person wrote it.
+SELECT DISTINCT ON (profile) profile, source, actor LIKE 'person:%%' AS by_person FROM codec ORDER BY profile, version DESC
+
 -- profiles: the newest version of each profile.
 SELECT DISTINCT ON (name) name, version, body FROM profile ORDER BY name, version DESC
 

@@ -43,8 +43,10 @@ async def apply(db: Database, request: ProposalRequest, catalog: Catalog, *, act
     detail = {"objects": len(request.objects)}
     async with db.transaction(actor, action="registry.propose", object_=request.source, detail=detail) as conn:
         moment = await begin(conn, actor)
-        if request.profiles:
-            await _seed(conn, "profile", wanted=_profiles(request), moment=moment)
+        wanted = _profiles(request)
+        for name in await _seed(conn, "profile", wanted=wanted, moment=moment):
+            await add_mapped(conn, name, wanted[name], catalog=catalog)
+        await _seed_codecs(conn, request.codecs, note=request.source)
         changes = [from_proposal(p) for p in request.objects]
         return await put(conn, changes, source=request.source, catalog=catalog, moment=moment)
 
@@ -186,6 +188,14 @@ async def allocate_series(conn: Connection, changes: list[Change], *, ids: Ids, 
     return (await conn.execute(SQL["add_series"], given)).rowcount
 
 
+async def add_mapped(conn: Connection, name: str, body: Mapping[str, Any], *, catalog: Catalog) -> None:
+    """Series for all that a new version of a profile maps, on the points of all its devices."""
+    rows = [(q, c, _unit(catalog, q)) for q, c in _mapped(body)]
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
+    given = dict(zip(("quantities", "channels", "units"), columns, strict=True))
+    await conn.execute(SQL["add_mapped"], {"name": name, **given})
+
+
 def _mapped(body: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     return sorted({(m["quantity"], m.get("channel", "")) for m in body["map"].values()})
 
@@ -210,7 +220,7 @@ async def seed_catalog(db: Database, catalog: Catalog) -> int:
         moment = await begin(conn, ACTOR)
         written = await _seed(conn, "profile", wanted=_bodies(catalog.profiles), moment=moment)
         written += await _seed(conn, "rule", wanted=_bodies(catalog.rules), moment=moment)
-        written += await _seed_codecs(conn, catalog.codecs)
+        written += await _seed_codecs(conn, catalog.codecs, note="shipped")
         if written:
             await conn.execute(
                 "INSERT INTO audit (actor, action, detail) VALUES (%s, 'catalog.seed', %s)",
@@ -219,8 +229,10 @@ async def seed_catalog(db: Database, catalog: Catalog) -> int:
     return len(written)
 
 
-async def _seed_codecs(conn: Connection, wanted: dict[str, str]) -> list[str]:
-    """Shipped scripts of profiles whose newest version is not a person's work."""
+async def _seed_codecs(conn: Connection, wanted: Mapping[str, str], *, note: str) -> list[str]:
+    """Scripts of profiles whose newest version is not a person's work."""
+    if not wanted:
+        return []
     rows = await (await conn.execute(SQL["codecs"])).fetchall()
     known = {row["profile"]: row for row in rows}
     changed = []
@@ -228,7 +240,7 @@ async def _seed_codecs(conn: Connection, wanted: dict[str, str]) -> list[str]:
         row = known.get(name)
         if row is None or (row["actor"] == ACTOR and row["source"] != source):
             version = row["version"] + 1 if row else 1
-            given = {"profile": name, "version": version, "source": source, "note": "shipped", "actor": ACTOR}
+            given = {"profile": name, "version": version, "source": source, "note": note, "actor": ACTOR}
             await conn.execute(SQL["add_codec"], given)
             await announce(conn, "codec", name)
             changed.append(name)

@@ -29,6 +29,13 @@ INSERT INTO series (object_id, quantity, channel, unit)
 SELECT * FROM unnest(%(objects)s::int[], %(quantities)s::text[], %(channels)s::text[], %(units)s::text[])
 ON CONFLICT (object_id, quantity, channel) DO NOTHING
 
+-- add_mapped: what a new mapping needs for all devices of the profile.
+INSERT INTO series (object_id, quantity, channel, unit)
+SELECT l.object_id, m.quantity, m.channel, m.unit
+FROM registry_line l, unnest(%(quantities)s::text[], %(channels)s::text[], %(units)s::text[]) AS m (quantity, channel, unit)
+WHERE l.profile = %(name)s AND l.class <> 'device'
+ON CONFLICT (object_id, quantity, channel) DO NOTHING
+
 -- profiles: newest bodies; by_person = somebody has changed what was shipped.
 SELECT DISTINCT ON (name) name, version, body, actor LIKE 'person:%%' AS by_person FROM profile ORDER BY name, version DESC
 

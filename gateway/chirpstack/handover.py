@@ -18,6 +18,8 @@ def requests(found: Found) -> Iterator[ProposalRequest]:
     """Messages within the limits of the bus: profiles first, each alone for its codec may be long."""
     for name, body in found.profiles.items():
         yield ProposalRequest(SOURCE, [], {name: body})
+    for name, script in found.codecs.items():
+        yield ProposalRequest(SOURCE, [], codecs={name: script})
     part: list[Proposal] = []
     size = 0
     for proposal in found.objects:

@@ -1,12 +1,16 @@
 """Gateways, devices and device profiles of ChirpStack as proposals to the registry. Pure."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
+from chirpstack_api import common
+
+from citynet.catalog import Profile
 from citynet.model import DeviceSpec, Proposal
-from citynet.registry import Registry
 
 SOURCE = "chirpstack"
+REGIONS = ("EU868", "RU864")
 # Tags of ChirpStack's device profiles and devices that speak to us.
 PROFILE_TAG, CLASS_TAG, LON_TAG, LAT_TAG = "citynet_profile", "citynet_class", "lon", "lat"
 DEFAULT_CLASS = "sensor"
@@ -32,16 +36,16 @@ def gateway(item: Any) -> Proposal:
     )
 
 
-def profile_name(profile: Any, known: Registry) -> str:
+def profile_name(profile: Any, known: Mapping[str, Profile]) -> str:
     """The profile that a tag names, or one of the same name, or one of its own."""
     name = str(profile.tags.get(PROFILE_TAG, "")) or slug(profile.name)
-    return name if name in known.profiles else f"{SOURCE}-{slug(profile.name)}"
+    return name if name in known else f"{SOURCE}-{slug(profile.name)}"
 
 
-def device(item: Any, profile: Any, application: str, *, known: Registry) -> Proposal:
+def device(item: Any, profile: Any, application: str, *, known: Mapping[str, Profile]) -> Proposal:
     name = profile_name(profile, known)
-    registered = known.profiles.get(name)
-    cls = registered[1].class_ if registered else str(profile.tags.get(CLASS_TAG, DEFAULT_CLASS))
+    registered = known.get(name)
+    cls = registered.class_ if registered else str(profile.tags.get(CLASS_TAG, DEFAULT_CLASS))
     place = _place(item.tags)
     eui = item.dev_eui.lower()
     return Proposal(
@@ -66,12 +70,19 @@ def _place(tags: Any) -> tuple[float, float] | None:
     return (lon, lat) if abs(lon) <= 180 and abs(lat) <= 90 else None
 
 
+def radio(item: Any) -> dict[str, Any]:
+    """What ChirpStack knows of the radio of a profile's devices; a region that we have no duty cycle of is left out."""
+    region = common.Region.Name(item.region)
+    said = {"radio_class": "C" if item.supports_class_c else "B" if item.supports_class_b else "A"}
+    return said | ({"region": region} if region in REGIONS else {})
+
+
 def profile(item: Any) -> dict[str, Any]:
-    """A new profile: whoever knows the device maps its payload keys later."""
+    """A new profile; its map is proposed when its devices have been heard."""
     return {
         "class": str(item.tags.get(CLASS_TAG, DEFAULT_CLASS)),
         "protocol": "chirpstack",
         "interval_s": item.uplink_interval or 3600,
         "map": {},
-        "codec_script": item.payload_codec_script,
+        **radio(item),
     }

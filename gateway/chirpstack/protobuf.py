@@ -39,14 +39,7 @@ def read(kind: str, payload: bytes, depth_max: int) -> Read:
     """The event called kind and its decoded object. Raises BadInput."""
     if kind not in FIELDS:
         return Event(), None
-    from google.protobuf.message import DecodeError
-
-    try:
-        message = _messages()[kind].FromString(payload)
-    except DecodeError as error:
-        raise BadInput("not_protobuf", str(error)) from error
-    if not message.device_info.dev_eui:
-        raise BadInput("not_protobuf", "the event names no device")  # unknown bytes may well pass for a message
+    message = _message(kind, payload)
     event = Event(DeviceInfo(message.device_info.dev_eui), _time(message))
     for name in FIELDS[kind]:
         setattr(event, name, getattr(message, name))
@@ -62,6 +55,26 @@ def read(kind: str, payload: bytes, depth_max: int) -> Read:
         if message.HasField("object"):
             return event, _struct(message.object, depth_max)
     return event, None
+
+
+def _message(kind: str, payload: bytes) -> Any:
+    from google.protobuf.message import DecodeError
+
+    try:
+        message = _messages()[kind].FromString(payload)
+    except DecodeError as error:
+        raise BadInput("not_protobuf", str(error)) from error
+    if not message.device_info.dev_eui:
+        raise BadInput("not_protobuf", "the event names no device")  # unknown bytes may well pass for a message
+    return message
+
+
+def sender(kind: str, payload: bytes) -> tuple[str, str]:
+    """Application and device of any event. Raises BadInput."""
+    if kind not in FIELDS:
+        raise BadInput("wrong_shape", f"{kind} is read as JSON only")
+    told = _message(kind, payload).device_info
+    return str(told.application_id), str(told.dev_eui)
 
 
 def _time(message: Any) -> str | None:

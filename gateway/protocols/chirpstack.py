@@ -90,6 +90,25 @@ def _location(event: Event) -> Parsed:
     return Parsed(samples=[Sample(moment_us(event.time), msgspec.structs.asdict(event.location))])
 
 
+def _parsed(kind: str, event: Event, decoded: Any, *, limits: Settings) -> Parsed:
+    match kind:
+        case "up":
+            return _up(event, decoded, limits)
+        case "txack":
+            return _answer(event.queue_item_id, "radiated", event.gateway_id)
+        case "ack":
+            return _ack(event)
+        case "log":
+            return _log(event)
+        case "status":
+            return _status(event)
+        case "location":
+            return _location(event)
+        case "join":
+            return Parsed(joined=True, counted="joins")
+    return Parsed(counted="other_events")
+
+
 class ChirpStack:
     """See module."""
 
@@ -99,22 +118,9 @@ class ChirpStack:
         told = event.device_info.dev_eui
         if told and told.lower() != device_id(tokens[2]).lower():
             raise BadInput("foreign_identity", f"the topic says {tokens[2]}, the event {told[:40]!r}")
-        match tokens[-1]:
-            case "up":
-                return _up(event, decoded, limits)
-            case "txack":
-                return _answer(event.queue_item_id, "radiated", event.gateway_id)
-            case "ack":
-                return _ack(event)
-            case "log":
-                return _log(event)
-            case "status":
-                return _status(event)
-            case "location":
-                return _location(event)
-            case "join":
-                return Parsed(joined=True, counted="joins")
-        return Parsed(counted="other_events")
+        parsed = _parsed(tokens[-1], event, decoded, limits=limits)
+        parsed.application = device_id(tokens[-2])
+        return parsed
 
     def encode_down(self, order: Order) -> Downlink:
         """See Speaks. Needs the device's attribute application_id and a codec that knows the action."""

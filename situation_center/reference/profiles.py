@@ -128,14 +128,7 @@ async def save(
             return int(newest)
         given = {"name": name, "version": newest + 1, "body": Jsonb(stored), "actor": actor.name, "note": note[:200]}
         await conn.execute(registry_write.SQL["add_profile"], given)
-        places = sorted({(m.quantity, m.channel) for m in profile.map.values()})
-        series = {
-            "name": name,
-            "quantities": [q for q, _ in places],
-            "channels": [c for _, c in places],
-            "units": [catalog().quantities[q].unit for q, _ in places],
-        }
-        await conn.execute(SQL["add_series"], series)
+        await registry_write.add_mapped(conn, name, stored, catalog=catalog())
         await registry_write.announce(conn, "profile", name)
     await db.announce("registry", name)
     return int(newest + 1)

@@ -6,10 +6,3 @@ LEFT JOIN (SELECT profile AS name, count(*) AS devices FROM registry_line WHERE 
 
 -- versions: all of one, newest first.
 SELECT version, body, recorded, actor, note FROM profile WHERE name = %s ORDER BY version DESC LIMIT 100
-
--- add_series: what a new mapping needs for all devices of the profile.
-INSERT INTO series (object_id, quantity, channel, unit)
-SELECT l.object_id, m.quantity, m.channel, m.unit
-FROM registry_line l, unnest(%(quantities)s::text[], %(channels)s::text[], %(units)s::text[]) AS m (quantity, channel, unit)
-WHERE l.profile = %(name)s AND l.class <> 'device'
-ON CONFLICT (object_id, quantity, channel) DO NOTHING

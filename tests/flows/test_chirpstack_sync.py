@@ -1,8 +1,10 @@
 """Gateways, profiles and devices of a ChirpStack become objects of the registry; a second look changes nothing."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -26,7 +28,7 @@ from gateway.chirpstack.connection import Refused
 from situation_center import registry_write
 from tests.flows.test_center_worker import working
 from tests.support.chirpstack_server import APPLICATION_A, APPLICATION_B, TENANT, TOKEN, Server, Store
-from tests.support.gateway import running, until
+from tests.support.gateway import Mqtt, mqtt, running, until
 
 BINS, METERS = "profile-bins", "profile-meters"
 SCRIPT = "function decodeUplink(input) { return {data: {}}; }"
@@ -48,7 +50,12 @@ def stocked() -> Store:
     store.applications = [api.ApplicationListItem(id=one, name=one) for one in (APPLICATION_A, APPLICATION_B)]
     store.profiles[BINS] = api.DeviceProfile(id=BINS, name="Bins", tags={"citynet_profile": "bin-lora"})
     store.profiles[METERS] = api.DeviceProfile(
-        id=METERS, name="Water Meter / X1", payload_codec_script=SCRIPT, uplink_interval=900
+        id=METERS,
+        name="Water Meter / X1",
+        payload_codec_script=SCRIPT,
+        uplink_interval=900,
+        region=common.Region.RU864,
+        supports_class_c=True,
     )
     for number in range(230):
         device = api.DeviceListItem(dev_eui=eui(number + 1), name=f"Bin {number}", device_profile_id=BINS)
@@ -78,7 +85,7 @@ async def once(settings: Settings, database: Database, bus: NatsBus) -> dict[str
     """One synchronisation; what it read and how many objects it changed."""
     client = Client(settings)
     try:
-        found = await sync.read(client, await registry.load(database), settings)
+        found = await sync.read(client, database, settings)
         return {**found.report(), "applied": await handover.propose(bus, found)}
     finally:
         await client.close()
@@ -111,7 +118,8 @@ async def test_all_of_a_tenant(there: Settings, admin_bus: NatsBus, center_db: D
         assert objects[f"chirpstack/device/{eui(2)}"].class_ == "bin"
         assert {s.quantity for s in known.series.values() if s.object_id == bin_.point_id} >= {"bin_fill"}
         made = known.profiles["chirpstack-water-meter-x1"][1]
-        assert (made.codec_script, made.interval_s, made.map) == (SCRIPT, 900, {})
+        assert (made.interval_s, made.map, made.radio_class, made.region) == (900, {}, "C", "RU864")
+        assert known.codecs["chirpstack-water-meter-x1"] == registry.Script(1, SCRIPT)
         assert known.devices[eui(1000)].profile == "chirpstack-water-meter-x1"
         second = await once(there, center_db, admin_bus)
         assert (second["applied"], second["changes"]) == (0, [])
@@ -123,7 +131,7 @@ async def test_all_of_a_tenant(there: Settings, admin_bus: NatsBus, center_db: D
         )
         third = await once(there, center_db, admin_bus)
         assert third["changes"] == [
-            "profile/chirpstack-water-meter-x1",
+            "codec/chirpstack-water-meter-x1",
             f"chirpstack/device/{eui(1)}",
             f"chirpstack/device/{eui(900)}",
         ]
@@ -206,7 +214,7 @@ async def test_the_command(
         dry = await run("--dry-run", "--json")
         assert dry.exit_code == 0, dry.output
         report = json.loads(dry.stdout)
-        assert (report["applied"], report["read"]["devices"], len(report["changes"])) == (0, {"new": 250}, 254)
+        assert (report["applied"], report["read"]["devices"], len(report["changes"])) == (0, {"new": 250}, 255)
         assert not (await registry.load(center_db)).devices
         done = await run()
         assert "devices: 250 new" in done.stdout
@@ -226,12 +234,10 @@ async def test_the_gateway_looks_from_time_to_time(
 
 
 async def test_what_is_missing_is_said(there: Settings, center_db: Database, server: Server) -> None:
-    known = await registry.load(center_db)
-
     async def attempt(settings: Settings) -> None:
         client = Client(settings)
         try:
-            await sync.read(client, known, settings)
+            await sync.read(client, center_db, settings)
         finally:
             await client.close()
 
@@ -245,3 +251,71 @@ async def test_what_is_missing_is_said(there: Settings, center_db: Database, ser
     await refused(Refused, "UNAUTHENTICATED", chirpstack_token=SecretStr("wrong"))
     await server.stop()
     await refused(Unavailable, "did not answer")
+
+
+async def test_a_new_kind_of_device_is_read_without_anybody_s_work(
+    there: Settings, admin_bus: NatsBus, center_db: Database, server: Server
+) -> None:
+    """Its codec becomes a version, its first uplink shows what it measures, the next one is a reading."""
+    meter, told = eui(1000), {"temperature": "input.bytes[0] / 2", "battery": "input.bytes[1]"}
+    data = ", ".join(f"{key}: {value}" for key, value in told.items())
+    server.store.profiles[
+        METERS
+    ].payload_codec_script = f"function decodeUplink(input) {{ return {{data: {{{data}}}}}; }}"
+    topic = f"application/{APPLICATION_B}/device/{meter}/event/up"
+
+    def say(field: Mqtt, count: int) -> None:
+        data = base64.b64encode(bytes([40 + count, 90])).decode()
+        body = {"deviceInfo": {"devEui": meter}, "fPort": 2, "fCnt": count, "data": data}
+        field.client.publish(topic, json.dumps(body), qos=1).wait_for_publish(10)
+
+    often = there.model_copy(update={"chirpstack_sync_s": 1})
+    async with working(there), running(often) as part:
+        with mqtt(there, "lorawan") as field:
+            await until(lambda: part.counters["chirpstack_synchronised"] >= 1, 20)
+            say(field, 1)
+            await until(lambda: part.counters["maps_proposed"] >= 1, 20)
+            name = "chirpstack-water-meter-x1"
+            made = (await registry.load(center_db)).profiles[name][1]
+            assert {key: place.quantity for key, place in made.map.items()} == {
+                "temperature": "air_temperature",
+                "battery": "battery_level",
+            }
+
+            async def mapped() -> bool:
+                say(field, int(part.counters["uplinks"]) + 1)
+                return part.counters["readings_live"] >= 2
+
+            await until(mapped, 20)
+            assert part.counters["registry_changes"] >= 1
+    known = await registry.load(center_db)
+    quantities = {one.quantity for one in known.series.values() if one.object_id == known.devices[meter].point_id}
+    assert quantities == {"air_temperature", "battery_level"}
+
+
+async def test_a_script_that_a_person_wrote_stays(
+    there: Settings, admin_bus: NatsBus, center_db: Database, server: Server
+) -> None:
+    name, ours = "chirpstack-water-meter-x1", "function decodeUplink() { return {data: {}}; } // ours"
+    async with working(there):
+        await until(lambda: answered(admin_bus))
+        await once(there, center_db, admin_bus)
+        await center_db.rows("INSERT INTO codec VALUES (%s, 2, %s, '', 'person:7') RETURNING 1", [name, ours])
+        server.store.profiles[METERS].payload_codec_script = SCRIPT + "// newer"
+        assert (await once(there, center_db, admin_bus))["changes"] == []
+    assert (await registry.load(center_db)).codecs[name] == registry.Script(2, ours)
+
+
+async def test_only_what_chirpstack_has_touched_is_compared(
+    there: Settings, admin_bus: NatsBus, center_db: Database, server: Server
+) -> None:
+    since = datetime(2026, 3, 2, tzinfo=UTC)
+    touched = server.store.devices[APPLICATION_A]
+    for number, device in enumerate(touched):
+        device.updated_at.FromDatetime(since - timedelta(days=1) if number else since)
+    client = Client(there)
+    try:
+        found = await sync.read(client, center_db, there, since=since)
+    finally:
+        await client.close()
+    assert found.counts["devices"] == {"new": 21, "same": 229}  # those of the other application say no time

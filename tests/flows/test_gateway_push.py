@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from chirpstack_api import integration
 
 from citynet import embedded
 from citynet.bus import INGEST_LIVE, NatsBus, connect
@@ -29,6 +30,8 @@ NETWORKS = {
     "office": {"protocol": "native", "attributes": {"speaks_for": "meters"}},
     "lamp-9": {"protocol": "native", "attributes": {"application_id": "meters"}},
 }
+
+OCTETS = "application/octet-stream"
 
 
 @pytest.fixture
@@ -130,7 +133,16 @@ async def test_network_servers_plug_in(city: Settings, admin_bus: NatsBus, plant
         for path in ("/v1/things-stack", "/v1/things-stack/uplink"):
             assert (await client.post(path, json=message, headers=bearer(tts))).status_code == 202
         assert (await client.post("/v1/chirpstack?event=up", json=event, headers=bearer(chirp))).status_code == 202
-        await collect(admin_bus, INGEST_LIVE, 8, weight=field.rows)  # the repeated uplink is read once
+        binary = integration.UplinkEvent(f_port=10, f_cnt=2, data=bytes.fromhex("6500d90362"))
+        binary.device_info.dev_eui, binary.device_info.application_id = BIN, field.APPLICATION
+        told = {"content": binary.SerializeToString(), "headers": bearer(chirp, **{"Content-Type": OCTETS})}
+        assert (await client.post("/v1/chirpstack?event=up", **told)).status_code == 202
+        await collect(admin_bus, INGEST_LIVE, 12, weight=field.rows)  # the repeated uplink is read once
+        binary.device_info.application_id = "another"
+        told["content"] = binary.SerializeToString()
+        problem(await client.post("/v1/chirpstack?event=up", **told), 403, "forbidden")
+        told["content"] = b"\x0a\x01"
+        problem(await client.post("/v1/chirpstack?event=up", **told), 422, "not_protobuf")
         foreign = {**message, "end_device_ids": {**ids, "application_ids": {"application_id": "other"}}}
         problem(await client.post("/v1/things-stack", json=foreign, headers=bearer(tts)), 403, "forbidden")
         problem(await client.post("/v1/things-stack", json=message, headers=bearer(chirp)), 403, "forbidden")

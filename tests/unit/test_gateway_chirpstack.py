@@ -159,6 +159,15 @@ def test_the_eui_of_topic_and_payload_must_agree() -> None:
     assert [one.reason for one in draft.notices] == ["foreign_identity"]
 
 
+def test_a_device_comes_through_the_application_of_its_registration() -> None:
+    frame = chirpstack(up(1))
+    tokens = frame.subject.split(".")
+    tokens[-2] = "another"
+    frame.subject = ".".join(tokens)
+    assert [one.reason for one in decoded(frame).notices] == ["foreign_identity"]
+    assert not decoded(chirpstack(up(1))).notices
+
+
 def test_base64_of_any_kind_is_no_crash() -> None:
     for data in ("!!!", base64.b64encode(b"x").decode()[:-1], "ZQDZA2I"):
         draft = decoded(chirpstack({"fPort": 10, "data": data}))

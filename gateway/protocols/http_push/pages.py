@@ -87,6 +87,9 @@ ONE = _described(
 )
 MANY = _described({"application/json": {"type": "array", "items": NAMED}, "application/x-ndjson": LINES})
 EVENT = _described({"application/json": {"type": "object"}})
+EITHER = _described(
+    {"application/json": {"type": "object"}, "application/octet-stream": {"type": "string", "format": "binary"}}
+)
 Device = Annotated[str, Path(min_length=1, max_length=200, description="identifier of the device")]
 
 
@@ -112,7 +115,7 @@ def routes(app: FastAPI, push: "Push") -> None:
     async def things_stack(request: Request) -> JSONResponse:
         return await push.things_stack(request)
 
-    @app.post("/v1/chirpstack", openapi_extra=EVENT, summary="HTTP integration of ChirpStack v4, JSON", **more)
+    @app.post("/v1/chirpstack", openapi_extra=EITHER, summary="HTTP integration of ChirpStack v4", **more)
     async def chirpstack(request: Request, event: Annotated[str, Query(max_length=40)]) -> JSONResponse:
         return await push.chirpstack(request, event)
 

@@ -5,6 +5,8 @@ from typing import Any
 from citynet.errors import BadInput, Forbidden
 from citynet.settings import Settings
 from gateway import lenient
+from gateway.chirpstack import protobuf
+from gateway.chirpstack.events import is_protobuf
 from gateway.protocols.http_push.intake import Out
 from gateway.qos0 import partition
 from gateway.wire import subject_token
@@ -43,11 +45,19 @@ def chirpstack(data: bytes, event: str, *, application: str, limits: Settings) -
     """The frame of an event of ChirpStack's HTTP integration. Raises BadInput, Forbidden for another application."""
     if event not in CHIRPSTACK:
         raise BadInput("wrong_shape", f"?event={event[:40]}: none of {', '.join(sorted(CHIRPSTACK))}")
-    device = _inside(_document(data, limits), "deviceInfo")
-    told = str(device.get("applicationId") or "")
+    told, device = _chirpstack_sender(data, event, limits)
     if told != application:
         raise Forbidden(f"this token speaks for {application}, the event comes from {told[:80]!r}")
-    return _network_frame(device.get("devEui"), f"chirpstack.{subject_token(application)}.{event}", data)
+    return _network_frame(device, f"chirpstack.{subject_token(application)}.{event}", data)
+
+
+def _chirpstack_sender(data: bytes, event: str, limits: Settings) -> tuple[str, object]:
+    """Application and device, in either encoding of the integration."""
+    _fits(data, limits)
+    if is_protobuf(data):
+        return protobuf.sender(event, data)
+    device = _inside(_document(data, limits), "deviceInfo")
+    return str(device.get("applicationId") or ""), device.get("devEui")
 
 
 def _network_frame(device: object, tail: str, data: bytes) -> Out:
@@ -58,12 +68,16 @@ def _network_frame(device: object, tail: str, data: bytes) -> Out:
 
 
 def _document(data: bytes, limits: Settings) -> dict[str, Any]:
-    if len(data) > limits.payload_bytes:
-        raise BadInput("too_large", f"{len(data)} bytes, a message may have {limits.payload_bytes}")
+    _fits(data, limits)
     document = lenient.parse(data, limits.json_depth)
     if not isinstance(document, dict):
         raise BadInput("wrong_shape", "not an object")
     return document
+
+
+def _fits(data: bytes, limits: Settings) -> None:
+    if len(data) > limits.payload_bytes:
+        raise BadInput("too_large", f"{len(data)} bytes, a message may have {limits.payload_bytes}")
 
 
 def _inside(document: dict[str, Any], name: str) -> dict[str, Any]:
