@@ -10,7 +10,7 @@ import typer
 
 from citynet.errors import BadInput, ConfigError
 from gateway import lenient
-from gateway.normalise import normalise, propose, unwrapped
+from gateway.normalise import normalise, propose, sector_of, unwrapped
 from gateway.normalise.maps import as_toml, profile_map
 
 LINE_BYTES_MAX = 1_000_000
@@ -40,18 +40,19 @@ def _outputs(file: str) -> Iterator[tuple[int, Any]]:
             raise BadInput(error.reason, f"line {number}: {error.detail}") from error
 
 
-def _told(output: Any) -> Iterator[str]:
-    found, unmapped = propose(unwrapped(output))
+def _told(output: Any, *, guesses: bool) -> Iterator[str]:
+    found, unmapped = propose(unwrapped(output), sector=sector_of(output), guesses=guesses)
     for one in found:
         channel = f"[{one.channel}]" if one.channel else ""
         given = f"   (from {one.given_unit})" if one.given_unit not in ("", one.unit) else ""
-        yield f"  {one.path} -> {one.quantity}{channel} = {one.value:g} {one.unit}{given}"
+        guessed = "   guessed" if one.guessed else ""
+        yield f"  {one.path} -> {one.quantity}{channel} = {one.value:g} {one.unit}{given}{guessed}"
     for miss in unmapped:
         yield f"  {miss.path} -> unmapped: {miss.reason}"
 
 
-def _write_map(outputs: Iterable[Any]) -> None:
-    maps, doubtful = profile_map(outputs)
+def _write_map(outputs: Iterable[Any], *, guesses: bool) -> None:
+    maps, doubtful = profile_map(((unwrapped(o), sector_of(o)) for o in outputs), guesses=guesses)
     for line in as_toml(maps):
         typer.echo(line)
     for path in doubtful:
@@ -60,21 +61,23 @@ def _write_map(outputs: Iterable[Any]) -> None:
 
 def normalise_command(
     file: Annotated[str, typer.Argument(help="A file with one decoded output (JSON) a line; - reads from a pipe.")],
+    *,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON list a line: path, quantity, channel, unit, value.")
+        bool, typer.Option("--json", help="One JSON list a line: path, quantity, channel, unit, value, how.")
     ] = False,
+    sure: Annotated[bool, typer.Option("--sure", help="No guess of the unit of a bare number in doubt.")] = False,
     as_map: Annotated[
         bool, typer.Option("--map", help="The map of a profile for the device that gave all these outputs.")
     ] = False,
 ) -> None:
-    """Say what decoded outputs measure: quantity, channel, UCUM unit, value; what is in doubt stays unmapped."""
+    """Say what decoded outputs measure: quantity, channel, UCUM unit, value; what is in doubt is marked or left out."""
     if as_map:
-        _write_map(unwrapped(output) for _, output in _outputs(file))
+        _write_map((output for _, output in _outputs(file)), guesses=not sure)
         return
     for number, output in _outputs(file):
         if as_json:
-            typer.echo(json.dumps(normalise(output), ensure_ascii=False))
+            typer.echo(json.dumps(normalise(output, guesses=not sure), ensure_ascii=False))
             continue
         typer.echo(f"output {number}")
-        for line in _told(output):
+        for line in _told(output, guesses=not sure):
             typer.echo(line)

@@ -18,6 +18,12 @@ class Found:
     line: Line | None = None
     score: tuple[int, ...] = ()
     place: str = ""
+    guessed: bool = False
+
+    @property
+    def how(self) -> str:
+        """state, guessed (the usual unit of a bare number in doubt, for a person to confirm) or unit."""
+        return "guessed" if self.guessed else "state" if self.line is None else "unit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,6 @@ def number_of(value: object) -> tuple[float, str] | None:
     """The number of a value and the unit in its text: "16.48°C" -> (16.48, "°C"). None where there is no number."""
     if isinstance(value, (bool, int, float)):
         return float(value) if abs(value) < 1e300 else float("inf"), ""
-    if isinstance(value, str) and (match := NUMBER_TEXT.fullmatch(value[:TEXT_MAX])):
+    if isinstance(value, str) and (match := NUMBER_TEXT.fullmatch(value[:TEXT_MAX].rstrip(" ,;"))):
         return float(match[1]), (match[2] or "").strip()
     return None

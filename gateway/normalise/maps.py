@@ -28,16 +28,20 @@ def _mapping(one: Found) -> dict[str, Any]:
         mapping["channel"] = one.channel
     if one.given_unit not in ("", one.unit) and one.quantity not in NO_UNIT_CHANGE:
         mapping["unit"] = one.given_unit
+    if one.guessed:
+        mapping["guessed"] = True
     return mapping
 
 
-def profile_map(outputs: Iterable[Any]) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Mappings by path over all outputs, and the paths on which two outputs disagree: those are left out."""
+def profile_map(
+    outputs: Iterable[tuple[Any, str]], *, guesses: bool = True
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Mappings by path over all outputs with their sector, and the paths on which two disagree: those are left out."""
     maps: dict[str, dict[str, Any]] = {}
     doubtful: set[str] = set()
-    for output in outputs:
+    for output, sector in outputs:
         reachable = dict(_values(output))
-        for one in propose(output)[0]:
+        for one in propose(output, sector=sector, guesses=guesses)[0]:
             value = reachable.get(one.path)
             mapping = _mapping(one)
             codes = {value: one.value} if isinstance(value, str) and one.line is None else {}
@@ -54,7 +58,9 @@ def as_toml(maps: dict[str, dict[str, Any]]) -> Iterator[str]:
     for path, mapping in maps.items():
         yield f"[profile.map.{json.dumps(path, ensure_ascii=False)}]"
         for key, value in mapping.items():
-            if key == "codes":
+            if key == "guessed":
+                yield "# guessed: the output names no unit, compare with the display of the device"
+            elif key == "codes":
                 pairs = ", ".join(f"{json.dumps(text, ensure_ascii=False)} = {code:g}" for text, code in value.items())
                 yield f"codes = {{ {pairs} }}"
             else:

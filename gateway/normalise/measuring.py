@@ -28,14 +28,17 @@ def told_unit(leaf: Leaf, said: Words, quantity: str) -> str:
     return ""
 
 
-def measures(match: Match, leaf: Leaf, said: Words) -> Iterator[tuple[Match, str, Line]]:
-    """Ways to read a number as the quantity of a rule: its unit and the conversion."""
+def measures(match: Match, leaf: Leaf, said: Words, *, guess: bool = False) -> Iterator[tuple[Match, str, Line]]:
+    """Ways to read a number as the quantity of a rule: its unit and the conversion; by the guesses if need be."""
     parsed = number_of(leaf.value)
     if parsed is None or isinstance(leaf.value, bool) or not math.isfinite(parsed[0]):
         return
     value, wanted = parsed[0], catalog.catalog().quantities[match.rule.quantity].unit
     told = told_unit(leaf, said, match.rule.quantity)
-    given = [told] if told else [a.unit for a in assumed(match, value)]
+    usual = naming().guess.get(match.rule.quantity, ()) if guess else ()
+    given = (
+        [told] if told else [a.unit for a in ([a for a in usual if a.fits(value)] if guess else assumed(match, value))]
+    )
     for unit in given:
         line = _line(unit, wanted, match.rule.quantity)
         if line is None:

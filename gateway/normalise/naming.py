@@ -55,20 +55,24 @@ class Naming:
     states: dict[str, float]
     rules: tuple[Rule, ...]
     things_stack: dict[str, list[str]]
+    guess: dict[str, tuple[Assumed, ...]]
 
 
 def _phrase(text: str, same: dict[str, str]) -> frozenset[str]:
     return frozenset(same.get(word, word) for word in text.split())
 
 
+def _assumed(ways: list[Any]) -> tuple[Assumed, ...]:
+    return tuple(Assumed(units.unit(u).code, low, high, *rest) for u, low, high, *rest in ways)
+
+
 def _rule(body: dict[str, Any], same: dict[str, str]) -> Rule:
     phrases = tuple(_phrase(text, same) for text in body["phrases"])
-    assumed = tuple(Assumed(units.unit(u).code, low, high, *rest) for u, low, high, *rest in body.get("assume", []))
     limits = body.get("plausible")
     return Rule(
         body["quantity"],
         phrases,
-        assumed,
+        _assumed(body.get("assume", [])),
         frozenset(_phrase(text, same) for text in body.get("assume_only", [])),
         (limits[0], limits[1]) if limits else None,
         frozenset(body.get("near", [])),
@@ -102,6 +106,7 @@ def naming() -> Naming:
         {word: 1.0 for word in told["true"]} | {word: 0.0 for word in told["false"]},
         rules,
         raw["things_stack"],
+        {quantity: _assumed(ways) for quantity, ways in raw["guess"].items()},
     )
 
 

@@ -44,11 +44,15 @@ def _numbered(group: list[Found]) -> Iterator[Found]:
         yield replace(one, channel="_".join(filter(None, (one.channel, str(int(place) + 1)))))
 
 
-def propose(output: Any) -> tuple[list[Found], list[Unmapped]]:
-    """What an output means: values understood and values not, each in the order of the output."""
+def propose(output: Any, *, sector: str = "", guesses: bool = True) -> tuple[list[Found], list[Unmapped]]:
+    """What an output means: values understood and values not, each in the order of the output.
+
+    sector: heat, gas, waste, lighting .. decide between readings; guesses: whether bare numbers in doubt get their most
+    usual unit.
+    """
     table, all_leaves = naming(), list(leaves(output))
-    bag = frozenset(usual(word) for leaf in all_leaves for word in leaf.own + leaf.above)
-    read = [read_leaf(leaf, bag, table) for leaf in all_leaves]
+    bag = frozenset(usual(word) for leaf in all_leaves for word in leaf.own + leaf.above) | {f"sector:{sector}"}
+    read = [read_leaf(leaf, bag, table, guesses=guesses) for leaf in all_leaves]
     settled = [*_apart([one for one in read if isinstance(one, Found)]), *(o for o in read if isinstance(o, Unmapped))]
     order = {leaf.path: number for number, leaf in enumerate(all_leaves)}
     settled.sort(key=lambda one: order[one.path])

@@ -3,28 +3,30 @@
 import math
 
 from citynet import catalog, units
+from citynet.units import Line
 from gateway.normalise.channels import channel_of
 from gateway.normalise.found import Found, Unmapped
 from gateway.normalise.leaves import Leaf, number_of
 from gateway.normalise.matching import Match, Words, blocked, matches, unknown_words, words_of
 from gateway.normalise.measuring import measures, state_of, told_unit
 from gateway.normalise.naming import Naming, Rule
+from gateway.normalise.words import is_unit
 
 
-def _choose(leaf: Leaf, said: Words, found: list[Match]) -> Found | str:
+def _choose(leaf: Leaf, said: Words, found: list[Match], *, guesses: bool) -> Found | str:
     """The one reading of a leaf, or why there is none."""
     found = [match for match in found if match.rule.fallback or not _unclear(leaf, said, match)]
     if not found:
         return "an unknown word beside the name, and no unit"
-    readings = [way for match in found for way in measures(match, leaf, said) if not match.rule.code]
-    strong = [way for way in readings if not way[0].rule.weak] or readings
-    near = [way for way in strong if way[0].rule.near] or strong
-    ways = {(_quantity(said, match), unit): (match, unit, line) for match, unit, line in near}
+    ways = _ways(leaf, said, found, guess=False)
     states = {match.rule.quantity: match for match in found if match.rule.code}
     state = state_of(leaf.value) if states else None
     if state is not None and len(states) == 1 and not ways:
         [(quantity, match)] = states.items()
         return Found(leaf.path, quantity, channel_of(leaf, said, match, unit="1"), "1", state, score=match.score)
+    other_unit = any(len(word) > 1 and is_unit(word) for word in said.spelt)  # "oxygen_mgL" is no share
+    guessed = guesses and not ways and state is None and not other_unit
+    ways = _ways(leaf, said, found, guess=True) if guessed else ways
     if len(ways) > 1 or (ways and state is not None):
         return "ambiguous: " + " or ".join(sorted({q for q, _ in ways} | (set(states) if state is not None else set())))
     if not ways:
@@ -34,7 +36,18 @@ def _choose(leaf: Leaf, said: Words, found: list[Match]) -> Found | str:
     value = line(number[0]) if number else math.nan
     wanted = catalog.catalog().quantities[quantity].unit
     channel = channel_of(leaf, said, match, unit=unit)
-    return Found(leaf.path, quantity, channel, wanted, value, unit, line, match.score)
+    score = (0, *match.score) if guessed else match.score
+    return Found(leaf.path, quantity, channel, wanted, value, unit, line, score, guessed=guessed)
+
+
+def _ways(
+    leaf: Leaf, said: Words, found: list[Match], *, guess: bool
+) -> dict[tuple[str, str], tuple[Match, str, Line]]:
+    """(quantity, unit) -> how to read the number so; the rules that the surroundings speak for before the others."""
+    readings = [way for match in found for way in measures(match, leaf, said, guess=guess) if not match.rule.code]
+    strong = [way for way in readings if not way[0].rule.weak] or readings
+    near = [way for way in strong if way[0].rule.near] or strong
+    return {(_quantity(said, match), unit): (match, unit, line) for match, unit, line in near}
 
 
 def _unclear(leaf: Leaf, said: Words, match: Match) -> bool:
@@ -87,7 +100,7 @@ def _possible(leaf: Leaf, table: Naming) -> list[Rule]:
     return [rule for rule in table.rules if (state if rule.code else number)]
 
 
-def read_leaf(leaf: Leaf, bag: frozenset[str], table: Naming) -> Found | Unmapped:
+def read_leaf(leaf: Leaf, bag: frozenset[str], table: Naming, *, guesses: bool = True) -> Found | Unmapped:
     if leaf.value is None or (isinstance(leaf.value, float) and not math.isfinite(leaf.value)):
         return Unmapped(leaf.path, "no value")
     if leaf.past:
@@ -101,5 +114,5 @@ def read_leaf(leaf: Leaf, bag: frozenset[str], table: Naming) -> Found | Unmappe
     if not found:
         left = blocked(said, frozenset())
         return Unmapped(leaf.path, f"not a measure: {' '.join(sorted(left))}" if left else "unknown name")
-    chosen = _choose(leaf, said, found)
+    chosen = _choose(leaf, said, found, guesses=guesses)
     return Unmapped(leaf.path, chosen) if isinstance(chosen, str) else chosen

@@ -113,10 +113,78 @@ DOUBTFUL: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("output", "reason"), DOUBTFUL, ids=[json.dumps(c[0]) for c in DOUBTFUL])
 def test_in_doubt_nothing_is_guessed(output: Any, reason: str) -> None:
-    found, unmapped = propose(output)
+    found, unmapped = propose(output, guesses=False)
     assert found == []
     assert all(reason in one.reason for one in unmapped), unmapped
     assert unmapped
+
+
+GUESSED: list[tuple[Any, str, Told]] = [
+    ({"distance": 120}, "", [("distance", "", 0.12)]),
+    ({"distance": 1.25}, "", [("distance", "", 1.25)]),
+    ({"energy": 1200}, "", [("energy_active", "", 1.2)]),
+    ({"energy": 12.5}, "", [("energy_active", "", 12.5)]),
+    ({"energy": 1200}, "heat", [("heat_energy", "", 1200.0)]),
+    ({"volume": 5342}, "", [("water_volume", "", 5.342)]),
+    ({"volume": 5342}, "gas", [("gas_volume", "", 5342.0)]),
+    ({"level": 40}, "waste", [("bin_fill", "", 40.0)]),
+    ({"pressure": 3.25}, "", [("pressure", "", 3.25)]),
+    ({"battery": 3}, "", [("battery_voltage", "", 3.0)]),
+    ({"current": 250}, "", [("current", "", 0.25)]),
+]
+
+
+@pytest.mark.parametrize(("output", "sector", "expected"), GUESSED, ids=[f"{c[0]} {c[1]}" for c in GUESSED])
+def test_a_bare_number_gets_its_most_usual_unit_and_says_so(output: Any, sector: str, expected: Told) -> None:
+    for document in ({"data": output, "sector": sector, "fPort": 2}, output):
+        found = normalise(document, sector=sector)
+        assert [(one["quantity"], one["channel"], one["value"]) for one in found] == expected
+        assert [one["how"] for one in found] == ["guessed"]
+    assert normalise(output, sector=sector, guesses=False) == []
+
+
+def test_a_name_with_a_unit_of_something_else_is_no_guess() -> None:
+    assert told({"oxygen_mgL": 8}) == []
+
+
+# Every field of the payload schema of the device repository: air, soil, water, rain, wind, metering, action, position.
+NORMALIZED: dict[str, tuple[Any, str, float]] = {
+    "air.temperature": (21.5, "air_temperature", 21.5),
+    "air.relativeHumidity": (40, "air_humidity", 40),
+    "air.pressure": (1004, "air_pressure", 1004),
+    "air.co2": (612, "co2", 612),
+    "air.lightIntensity": (310, "illuminance", 310),
+    "wind.speed": (4, "wind_speed", 4),
+    "wind.direction": (270, "wind_direction", 270),
+    "soil.moisture": (31, "soil_moisture", 31),
+    "soil.temperature": (8, "soil_temperature", 8),
+    "soil.ec": (1.2, "soil_conductivity", 1200),
+    "soil.pH": (6.5, "soil_ph", 6.5),
+    "soil.n": (12, "soil_nitrogen", 12),
+    "soil.p": (13, "soil_phosphorus", 13),
+    "soil.k": (14, "soil_potassium", 14),
+    "rain.intensity": (3, "rain_rate", 3),
+    "rain.cumulative": (120, "rain_depth", 120),
+    "water.leak": (True, "water_leak", 1),
+    "water.temperature.current": (9, "water_temperature", 9),
+    "metering.water.total": (1500, "water_volume", 1.5),
+    "action.motion.detected": (True, "motion", 1),
+    "action.motion.count": (7, "motion_count", 7),
+    "action.contactState": ("open", "door_open", 1),
+    "position.latitude": (55.75, "latitude", 55.75),
+    "position.longitude": (37.5, "longitude", 37.5),
+    "battery": (3.6, "battery_voltage", 3.6),
+}
+
+
+@pytest.mark.parametrize("path", NORMALIZED)
+def test_the_normalized_payload_is_read_whole(path: str) -> None:
+    value, quantity, expected = NORMALIZED[path]
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    assert told(value) == [(quantity, "", expected)]
+    assert told([value]) == [(quantity, "", expected)]
+    assert normalise(value, guesses=False) == normalise(value)
 
 
 @pytest.mark.parametrize(
@@ -165,8 +233,8 @@ def test_the_command_reads_lines_and_writes_lines() -> None:
     result = CliRunner().invoke(app, ["normalise", "-", "--json"], input=lines)
     assert result.exit_code == 0, result.output
     expected = [
-        [{"path": "BatV", "quantity": "battery_voltage", "channel": "", "unit": "V", "value": 3.05}],
-        [{"path": "tempF", "quantity": "air_temperature", "channel": "", "unit": "Cel", "value": 25.0}],
+        [{"path": "BatV", "quantity": "battery_voltage", "channel": "", "unit": "V", "value": 3.05, "how": "unit"}],
+        [{"path": "tempF", "quantity": "air_temperature", "channel": "", "unit": "Cel", "value": 25.0, "how": "unit"}],
     ]
     assert [json.loads(line) for line in result.output.splitlines()] == expected
     shown = CliRunner().invoke(app, ["normalise", "-"], input=lines).output

@@ -49,3 +49,11 @@ def test_where_outputs_disagree_a_person_decides() -> None:
     text = written([{"battery": 3.6}, {"battery": 87}])
     assert tomllib.loads(text) == {}
     assert "# battery: the outputs disagree" in text
+
+
+def test_a_guess_is_marked_and_can_be_left_out() -> None:
+    text = written([{"distance": 120}])
+    assert tomllib.loads(text)["profile"]["map"]["distance"] == {"quantity": "distance", "unit": "mm"}
+    assert "# guessed" in text
+    sure = CliRunner().invoke(app, ["normalise", "-", "--map", "--sure"], input='{"distance": 120}')
+    assert (sure.exit_code, sure.output) == (0, "")
