@@ -77,6 +77,18 @@ async def write(
     return Count(changed=await addresses.add(place.db, actor, given))
 
 
+@router.get("/registry/duplicates")
+async def duplicates(actor: ReadsRegistry, place: Place) -> list[dict[str, Any]]:
+    """Pairs of objects that look like one thing; `gone` would go into `into`."""
+    return await merges.candidates(place.db, actor)
+
+
+@router.get("/registry/merges")
+async def newest(actor: ReadsRegistry, place: Place) -> list[dict[str, Any]]:
+    """The newest merges of the city."""
+    return await merges.newest(place.db, actor)
+
+
 @router.get("/registry/objects/{ref:path}/merges")
 async def merged(ref: Ref, actor: ReadsRegistry, place: Place) -> list[dict[str, Any]]:
     """Merges that the object took part in."""

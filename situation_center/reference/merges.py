@@ -10,13 +10,18 @@ from citynet.access import Actor, require
 from citynet.catalog import catalog
 from citynet.db import Connection, Database, Row, named_sql
 from citynet.errors import BadInput, Conflict, NotFound
-from situation_center import registry_write
+from situation_center import registry_write, zones
 from situation_center.reference.devices import NOTE_MAX, RIGHT, Thing, device_of, find
 from situation_center.reference.history import visible
 from situation_center.registry_lines import show
 from situation_center.registry_plan import Change, DeviceChange
 from situation_center.registry_versions import Moment, Version, begin, current, write
+from situation_center.views.base import scope
 
+LISTED = 200
+# Two objects farther apart than this are two, unless they have one address.
+NEAR_M = 60.0
+LIKENESS_MIN = 0.5
 SQL = named_sql(Path(__file__).with_name("merges.sql"))
 
 
@@ -86,6 +91,23 @@ async def listed(db: Database, actor: Actor, ref: str) -> list[Row]:
     """Merges that an object took part in, newest first. Needs registry.read."""
     thing = await visible(db, actor, ref)
     return await db.rows(SQL["listed"], {"id": thing.object_id})
+
+
+async def candidates(db: Database, actor: Actor) -> list[Row]:
+    """Pairs that look like one thing: same class, same digits in names that are alike, near or at one address.
+
+    Columns gone_* and into_* (id, key, name_ru, name_en, device), class, address, metres. Needs registry.read.
+    """
+    require(actor, "registry.read")
+    given = {**scope(actor), "areas": list(zones.CLASSES), "metres": NEAR_M, "least": LIKENESS_MIN, "limit": LISTED}
+    async with db.reader() as conn:
+        return await (await conn.execute(SQL["candidates"], given, prepare=False)).fetchall()
+
+
+async def newest(db: Database, actor: Actor) -> list[Row]:
+    """The newest merges of the city. Needs registry.read."""
+    require(actor, "registry.read")
+    return await db.rows(SQL["newest"], {**scope(actor), "limit": LISTED})
 
 
 async def _thing(conn: Connection, object_id: int) -> Thing:

@@ -77,6 +77,8 @@ def _ways(who: Actor) -> html.Div:
     )
     ways.append(dcc.Link(say(language, "registry.profiles"), href="/registry/profiles", className="button"))
     ways.append(dcc.Link(say(language, "codecs.title"), href="/codecs", className="button"))
+    for name in ("addresses", "merges", "classes"):
+        ways.append(dcc.Link(say(language, f"{name}.title"), href=f"/registry/{name}", className="button"))
     if access.allowed(who, "quarantine.read"):
         ways.append(dcc.Link(say(language, "registry.unknown"), href="/registry/unknown", className="button"))
     if access.allowed(who, "registry.write"):

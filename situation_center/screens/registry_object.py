@@ -9,10 +9,11 @@ from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update
 
 from citynet import access
 from citynet.access import Actor
+from citynet.classes import ObjectClass
 from citynet.db import Row
 from citynet.errors import BadInput
 from situation_center.desk import desk, viewer
-from situation_center.reference import cells, devices, history, writing
+from situation_center.reference import cells, devices, history, kinds, writing
 from situation_center.reference.devices import Edit
 from situation_center.reference.swap import Swap
 from situation_center.registry_versions import SINCE, TRANSITIONS
@@ -21,8 +22,9 @@ from situation_center.screens.parts import actions
 from situation_center.screens.parts.card import named
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
 from situation_center.screens.parts.marks import panel, passport
+from situation_center.screens.parts.masters import masters_of as registry_masters
 from situation_center.screens.parts.swap_form import swap_form, swap_now
-from situation_center.wording import name_of, number, say, word
+from situation_center.wording import name_of, number, say, unit, word
 
 FIELDS = ("name_ru", "name_en", "address", "tags", "parent", "lon", "lat")
 
@@ -43,12 +45,25 @@ async def registry_object(who: Actor, said: Mapping[str, str]) -> html.Div:
 async def _body(who: Actor, now: Row) -> list[Any]:
     past = await history.history(desk().db, who, str(now["object_id"]))
     may = access.allowed(who, "registry.write")
-    left = [_passport(now, who.language), *([_edit(now, who.language)] if may else [])]
+    kind = next((k for k in await kinds.listed(desk().db, who) if k.name == now["class_"]), None)
+    left = [_passport(now, kind, who.language), *([_edit(now, who.language)] if may else [])]
     device = await _device(who, now) if may else []
     return [html.Div(left, className="column"), html.Div([*device, *_past(past, who.language)], className="column")]
 
 
-def _passport(now: Row, language: str) -> html.Section:
+def _attribute(kind: ObjectClass | None, name: str, value: Any, *, now: Row, language: str) -> tuple[str, Any]:
+    """Title with unit, and the value; a link can be followed, and the system that wrote it stands behind."""
+    found = kind.find(name) if kind else None
+    title = (found.title_ru if language == "ru" else found.title_en) if found else name
+    text = writing.write_attribute(value, None)
+    shown: Any = f"{text} {unit(language, found.unit)}" if found and found.unit else text
+    if found and found.type == "link":
+        shown = html.A(text, href=text, target="_blank", rel="noopener noreferrer")
+    wrote = (now.get("origin") or {}).get(name)
+    return title, [shown, html.Small(f" · {wrote}", className="muted")] if wrote else shown
+
+
+def _passport(now: Row, kind: ObjectClass | None, language: str) -> html.Section:
     rows = [
         ("key", now["key"]),
         ("class", word(language, "class", now["class_"])),
@@ -58,7 +73,8 @@ def _passport(now: Row, language: str) -> html.Section:
         ("parent", now["parent"]),
         ("since", _when(now["valid_from"], language)),
         ("actor", name_of(language, now["actor"])),
-        *((None, (name, writing.write_attribute(value, None))) for name, value in sorted(now["attributes"].items())),
+        *((None, _attribute(kind, n, v, now=now, language=language)) for n, v in sorted(now["attributes"].items())),
+        ("masters", registry_masters(kind, language)),
     ]
     shown = [(say(language, f"registry.{n}"), v) if n else v for n, v in rows]
     return panel(

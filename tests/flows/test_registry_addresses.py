@@ -1,11 +1,13 @@
 """The register of addresses finds what people type, and duplicates are merged with memory."""
 
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import httpx
 import pytest
 
 from citynet import registry
+from situation_center.reference import jobs
 from tests.flows.center import person
 from tests.flows.test_center_api import Client
 from tests.flows.test_center_api import client as client
@@ -78,3 +80,41 @@ async def test_duplicates_are_merged_and_taken_apart_again(client: Client, admin
     ):
         refused = await admin.post(f"/registry/objects/{gone}/merge", json={"into": into})
         assert refused.json()["type"].endswith(reason), refused.text
+
+
+async def test_pairs_that_look_like_one_thing_are_found(client: Client, admin: httpx.AsyncClient) -> None:
+    twice = {"key": "air/1b", "class": "air_station", "name": "Объект air/1.", "lat": "44.7301", "lon": "37.7501"}
+    other = {"key": "air/3", "class": "air_station", "name": "Объект air/3", "lat": "44.7301", "lon": "37.7501"}
+    rows = "\n".join(";".join(row.values()) for row in (twice, other))
+    body = f"key;class;name_ru;lat;lon\n{rows}\n".encode()
+    import_id = (await admin.post("/registry/imports", files={"file": ("a.csv", body, "text/csv")})).json()["import_id"]
+    await jobs.finished(UUID(import_id))
+    assert (await admin.post(f"/registry/imports/{import_id}/apply")).status_code == 202
+    await jobs.finished(UUID(import_id))
+    (pair,) = (await admin.get("/registry/duplicates")).json()
+    assert (pair["gone_key"], pair["into_key"]) == ("air/1b", "air/1")
+    assert pair["metres"] < 20
+    await admin.post("/registry/objects/air/1b/merge", json={"into": "air/1"})
+    assert (await admin.get("/registry/duplicates")).json() == []
+    assert [m["key"] for m in (await admin.get("/registry/merges")).json()] == ["air/1b"]
+
+
+async def test_rows_with_an_address_and_no_point_get_their_place(client: Client, admin: httpx.AsyncClient) -> None:
+    await admin.put("/addresses", json=[{"street": "ул. Мира", "house": "12", "lon": 37.77, "lat": 44.72}])
+    body = (
+        "key;class;name_ru;address;lat;lon\n"
+        "b/1;building;Дом;Город, Мира улица, д. 12;;\n"
+        "b/2;building;Дом;ул. Мира, 12;44.7;37.7\n"
+        "b/3;building;Дом;ул. Мира, 99;;\n"
+    )
+    import_id = (await admin.post("/registry/imports", files={"file": ("a.csv", body.encode(), "text/csv")})).json()[
+        "import_id"
+    ]
+    await jobs.finished(UUID(import_id))
+    assert (await admin.get(f"/registry/imports/{import_id}")).json()["summary"]["placed"] == 1
+    await admin.post(f"/registry/imports/{import_id}/apply")
+    await jobs.finished(UUID(import_id))
+    places = {
+        row["key"]: (row["lon"], row["lat"]) for row in (await admin.get("/registry?class=building")).json()["rows"]
+    }
+    assert places == {"b/1": (37.77, 44.72), "b/2": (37.7, 44.7), "b/3": (None, None)}
