@@ -1,0 +1,96 @@
+"""The pages of the registry: chosen rows and objects become a group command; addresses, duplicates, classes."""
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from citynet.supervisor import City
+from tests.support.browser import Visitor, visit
+
+PAGES = ("/registry", "/registry/addresses", "/registry/merges", "/registry/classes", "/registry/class/camera")
+
+
+@pytest.fixture(scope="module")
+def admin(browser: Browser, town: City) -> Visitor:
+    visitor = visit(browser, town)
+    visitor.sign_in("admin")
+    visitor.speak("en")
+    return visitor
+
+
+def test_ticked_rows_become_a_group_that_is_confirmed_by_its_number(admin: Visitor, town: City) -> None:
+    page = admin.page
+    page.goto(f"{town.web_url}/registry")
+    page.locator("#registry-text").fill("lamp/")
+    expect(page.locator("#registry-list tbody tr").first).to_contain_text("lamp/")
+    page.locator("#registry-list input[type=checkbox]").first.check()
+    expect(page.locator("#pick-count")).to_contain_text("1")
+    page.locator("#pick-found").click()
+    expect(page.locator("#pick-count")).to_contain_text("400")
+    page.locator("#pick-go").click()
+    expect(page.locator("#group-about")).to_contain_text("400 objects")
+    page.locator("#group-action").click()
+    page.locator("[role=option]:visible").last.click()
+    confirm = page.locator(".confirm input")
+    page.locator("#group-send").click()
+    expect(page.locator("#toast-bar")).to_have_attribute("data-kind", "error")
+    confirm.fill("400")
+    page.locator("#group-send").click()
+    expect(page.locator("#orders-groups article").first).to_contain_text("400 devices", timeout=90_000)
+    assert admin.complaints() == []
+
+
+def test_drawing_around_objects_chooses_them(admin: Visitor, town: City) -> None:
+    page = admin.page
+    page.goto(town.web_url)
+    expect(page.locator(".cm-badge").first).to_be_attached()
+    box = page.locator(".maplibregl-canvas").bounding_box()
+    assert box
+    page.locator(".cm-draw").click()
+    page.mouse.move(box["x"] + 20, box["y"] + 130)
+    page.mouse.down()
+    for x, y in ((box["width"] - 60, 130), (box["width"] - 60, box["height"] - 60), (20, box["height"] - 60)):
+        page.mouse.move(box["x"] + x, box["y"] + y, steps=4)
+    page.mouse.up()
+    expect(page.locator(".cm-chosen")).to_contain_text("objects")
+    page.locator(".cm-command").click()
+    expect(page.locator("#group-about")).to_contain_text("Chosen by hand")
+    assert admin.complaints() == []
+
+
+def test_an_address_is_written_and_found(admin: Visitor, town: City) -> None:
+    page = admin.page
+    page.goto(f"{town.web_url}/registry/addresses")
+    for name, text in (("street", "ул. Мира"), ("house", "12"), ("lat", "44.72"), ("lon", "37.77")):
+        page.locator(f"#entry-{name}").fill(text)
+    page.locator("#entry-save").click()
+    expect(page.locator("#address-found")).to_contain_text("44.720000, 37.770000")
+    page.locator("#address-lat").fill("44.7201")
+    page.locator("#address-lon").fill("37.7701")
+    expect(page.locator("#address-near")).to_contain_text("Мира")
+
+
+def test_a_class_gets_an_attribute_and_a_master(admin: Visitor, town: City) -> None:
+    page = admin.page
+    page.goto(f"{town.web_url}/registry/class")
+    for name, text in (("name", "bench"), ("ru", "скамья"), ("en", "bench"), ("order", "gis, registry")):
+        page.locator(f"#class-{name}").fill(text)
+    page.locator("#class-add").click()
+    for cell, text in (("name", "colour"), ("title_ru", "Цвет"), ("title_en", "Colour")):
+        page.locator(f'input[id*=\'"cell":"{cell}"\']').fill(text)
+    page.locator("#class-save").click()
+    expect(page.locator("#toast-bar")).to_contain_text("Version 1")
+    page.goto(f"{town.web_url}/registry/classes")
+    expect(page.locator("tr", has_text="bench")).to_contain_text("gis → registry")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_pages_have_no_accessibility_violation(admin: Visitor, town: City, theme: str) -> None:
+    admin.dress(theme)
+    found: dict[str, list[str]] = {}
+    for path in PAGES:
+        admin.page.goto(f"{town.web_url}{path}")
+        expect(admin.page.locator("#page h1")).to_be_attached()
+        violations = admin.violations()
+        found |= {path: violations} if violations else {}
+    assert found == {}
+    assert admin.complaints() == []
