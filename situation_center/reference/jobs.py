@@ -98,7 +98,9 @@ def _begin(db: Center, actor: Actor, import_id: UUID, *, apply: bool) -> None:
 
 async def _work(db: Center, actor: Actor, import_id: UUID, *, apply: bool) -> None:
     """Wait for the process that does it: 200,000 rows are a minute of Python, and others want their pages meanwhile."""
-    process = SPAWN.Process(target=alone, args=(db.settings, actor.name, import_id, apply), daemon=True)
+    process = SPAWN.Process(
+        target=alone, args=(db.settings, actor.name, import_id), kwargs={"apply": apply}, daemon=True
+    )
     process.start()
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(process.sentinel, ended.set)
@@ -114,7 +116,7 @@ async def _work(db: Center, actor: Actor, import_id: UUID, *, apply: bool) -> No
     process.close()
 
 
-def alone(settings: Settings, actor: str, import_id: UUID, apply: bool) -> None:
+def alone(settings: Settings, actor: str, import_id: UUID, *, apply: bool) -> None:
     """What the process of an import does, after everybody else's work."""
     os.nice(NICE)
     asyncio.run(_pass(settings, actor, import_id, apply=apply))

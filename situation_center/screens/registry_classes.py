@@ -102,7 +102,7 @@ def _rows(given: list[dict[str, Any]], language: str) -> Any:
     names = (*FIELDS, "required")
     head = html.Tr([*(html.Th(say(language, f"classes.{n}"), scope="col") for n in names), html.Td()])
     body = [
-        html.Tr([*(html.Td(_cell(i, n, row, language)) for n in names), html.Td(_drop(i, language))])
+        html.Tr([*(html.Td(_cell(i, n, row, language=language)) for n in names), html.Td(_drop(i, language))])
         for i, row in enumerate(given)
     ]
     return html.Div(
@@ -110,7 +110,7 @@ def _rows(given: list[dict[str, Any]], language: str) -> Any:
     )
 
 
-def _cell(i: int, name: str, row: Mapping[str, Any], language: str) -> Any:
+def _cell(i: int, name: str, row: Mapping[str, Any], *, language: str) -> Any:
     id_ = {"attribute": i, "cell": name}
     label = {"aria-label": say(language, f"classes.{name}")}
     if name == "required":
