@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, ctx, dcc, html, no_update
+from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update
 
 from citynet import access
 from citynet.access import Actor
@@ -12,6 +12,7 @@ from citynet.errors import CitynetError
 from situation_center import credentials
 from situation_center.desk import desk, viewer
 from situation_center.screens.parts import actions
+from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
 from situation_center.screens.parts.marks import panel
 from situation_center.wording import date_time, say
@@ -63,9 +64,18 @@ def _table(rows: list[dict[str, Any]], language: str) -> Any:
     if not rows:
         return html.P(say(language, "access.none"), className="muted pad")
     names = ("kind", "state", "term", "by")
-    head = html.Tr([html.Th(say(language, f"access.{name}"), scope="col") for name in names])
-    lines = [html.Tr([html.Td(cell) for cell in _cells(row, language)]) for row in rows[:SHOWN]]
+    head = html.Tr([*(html.Th(say(language, f"access.{name}"), scope="col") for name in names), html.Th()])
+    lines = [html.Tr([*map(html.Td, _cells(row, language)), _end_one(row, language)]) for row in rows[:SHOWN]]
     return html.Div(html.Table([html.Thead(head), html.Tbody(lines)], className="plain"), className="scroll")
+
+
+def _end_one(row: dict[str, Any], language: str) -> html.Td:
+    """A button that ends this one, while there is anything to end."""
+    if row["state"] not in ("valid", "ahead"):
+        return html.Td()
+    words = say(language, "access.revoke_one")
+    look = attrs(aria_label=words)
+    return html.Td(html.Button("×", id={"access-row": row["uid"]}, n_clicks=0, title=words, className="small", **look))
 
 
 def _cells(row: dict[str, Any], language: str) -> list[str]:
@@ -92,26 +102,32 @@ def _ask(clicks: int | None) -> bool:
     Input("access-change", "n_clicks"),
     Input("access-sure", "submit_n_clicks"),
     Input("access-certify", "n_clicks"),
+    Input({"access-row": ALL}, "n_clicks"),
     State("access-device", "data"),
     State("access-subject", "value"),
     State("access-fingerprint", "value"),
     prevent_initial_call=True,
 )
 async def _act(
-    issue: int | None, change: int | None, sure: int | None, certify: int | None, name: str, *certificate: str
+    issue: int | None, change: int | None, sure: int | None, certify: int | None, one: list[int], *given: str
 ) -> Any:
-    if not (issue or change or sure or certify):
+    name, *certificate = given
+    if not (issue or change or sure or certify or any(one)) or not ctx.triggered[0]["value"]:
         return no_update, no_update, no_update
     who, db = viewer(), desk().db
     try:
         await credentials.of_actor(db, who, name)
-        shown = await _do(str(ctx.triggered_id), name, who, certificate=certificate)
+        if isinstance(ctx.triggered_id, dict):
+            await credentials.revoke(db, name, by=who.name, uid=str(ctx.triggered_id["access-row"]))
+            shown = say(who.language, "access.revoked")
+        else:
+            shown = await _do(str(ctx.triggered_id), name, who, certificate=certificate)
         return _table(await credentials.listed(db, name), who.language), shown, no_update
     except (CitynetError, *REFUSALS, *FAILURES) as error:
         return no_update, "", actions.toast(explain(error, who.language), kind="error")
 
 
-async def _do(what: str, name: str, who: Actor, *, certificate: tuple[str, ...]) -> Any:
+async def _do(what: str, name: str, who: Actor, *, certificate: list[str]) -> Any:
     """Do it; what is to be seen of it: a token this once, else a word."""
     db = desk().db
     if what == "access-sure":
