@@ -26,11 +26,18 @@ class Words(NamedTuple):
 
 def words_of(leaf: Leaf, table: Naming) -> Words:
     own, above, spelt = tuple(usual(w) for w in leaf.own), tuple(usual(w) for w in leaf.above), leaf.own
-    said = [w for w, s in zip(own, spelt, strict=True) if not (w in table.neutral or w in table.statistics or empty(s))]
-    if not said:  # "temperature": {"value": ..}: the key around it says what it is
+    if not _says(own, spelt, table):  # "temperature": {"value": ..}: the key around it says what it is
         own, spelt = tuple(usual(w) for w in leaf.parent) + own, leaf.parent + spelt
         above = above[: len(above) - len(leaf.parent)]
+    while above and not _says(own, spelt, table):  # "velocity": {"x": {"max": ..}}
+        own, spelt, above = (above[-1], *own), (above[-1], *spelt), above[:-1]
     return Words(own, above, spelt)
+
+
+def _says(own: tuple[str, ...], spelt: tuple[str, ...], table: Naming) -> bool:
+    """Whether any word of a key names something."""
+    silent = table.neutral | table.statistics
+    return any(not (word in silent or empty(text)) for word, text in zip(own, spelt, strict=True))
 
 
 def empty(word: str) -> bool:
@@ -63,6 +70,13 @@ def blocked(said: Words, phrase: frozenset[str]) -> set[str]:
     """The words that make of a value something else than the measure of a phrase."""
     table = naming()
     return ((set(said.own) - phrase) & table.blocking) | ((set(said.above) - phrase) & table.blocking_above)
+
+
+def guessed(match: Match, value: float) -> list[Assumed]:
+    """The unit that most devices mean by a bare number: the first that fits, of the rule or else of its quantity."""
+    usual = match.rule.usual
+    ways = naming().guess.get(match.rule.quantity, ()) if usual is None else usual
+    return [way for way in ways if way.fits(value)][:1]
 
 
 def assumed(match: Match, value: float) -> list[Assumed]:

@@ -8,9 +8,12 @@ from typing import Any
 from citynet import catalog, units
 from citynet.units import Line
 from gateway.normalise.leaves import Leaf, number_of
-from gateway.normalise.matching import Match, Words, assumed
+from gateway.normalise.matching import Match, Words, assumed, guessed
 from gateway.normalise.naming import naming
 from gateway.normalise.words import words
+
+# "light_detected": 1 is a state and no lux.
+DETECTED = frozenset({"detected", "detection", "detector"})
 
 
 def told_unit(leaf: Leaf, said: Words, quantity: str) -> str:
@@ -33,17 +36,16 @@ def measures(match: Match, leaf: Leaf, said: Words, *, guess: bool = False) -> I
     parsed = number_of(leaf.value)
     if parsed is None or isinstance(leaf.value, bool) or not math.isfinite(parsed[0]):
         return
+    if parsed[0] in (0, 1) and DETECTED & set(said.own):
+        return
     value, wanted = parsed[0], catalog.catalog().quantities[match.rule.quantity].unit
     told = told_unit(leaf, said, match.rule.quantity)
-    usual = naming().guess.get(match.rule.quantity, ()) if guess else ()
-    given = (
-        [told] if told else [a.unit for a in ([a for a in usual if a.fits(value)] if guess else assumed(match, value))]
-    )
+    given = [told] if told else [way.unit for way in (guessed if guess else assumed)(match, value)]
     for unit in given:
         line = _line(unit, wanted, match.rule.quantity)
         if line is None:
             continue
-        limits = match.rule.plausible
+        limits = None if guess else match.rule.plausible
         if limits is None or limits[0] <= line(value) <= limits[1]:
             found = units.find(unit)
             yield match, found.code if found else unit, line

@@ -33,6 +33,7 @@ class Rule:
     phrases: tuple[frozenset[str], ...]
     assume: tuple[Assumed, ...] = ()
     assume_only: frozenset[frozenset[str]] = frozenset()
+    usual: tuple[Assumed, ...] | None = None
     plausible: tuple[float, float] | None = None
     near: frozenset[str] = frozenset()
     fallback: str = ""
@@ -54,6 +55,7 @@ class Naming:
     history: frozenset[str]
     states: dict[str, float]
     rules: tuple[Rule, ...]
+    foreign: frozenset[str]
     things_stack: dict[str, list[str]]
     guess: dict[str, tuple[Assumed, ...]]
 
@@ -74,6 +76,7 @@ def _rule(body: dict[str, Any], same: dict[str, str]) -> Rule:
         phrases,
         _assumed(body.get("assume", [])),
         frozenset(_phrase(text, same) for text in body.get("assume_only", [])),
+        _assumed(body["usual"]) if "usual" in body else None,
         (limits[0], limits[1]) if limits else None,
         frozenset(body.get("near", [])),
         body.get("fallback", ""),
@@ -105,6 +108,7 @@ def naming() -> Naming:
         frozenset(told["history"]),
         {word: 1.0 for word in told["true"]} | {word: 0.0 for word in told["false"]},
         rules,
+        frozenset(told["foreign"]),
         raw["things_stack"],
         {quantity: _assumed(ways) for quantity, ways in raw["guess"].items()},
     )

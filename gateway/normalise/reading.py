@@ -9,45 +9,54 @@ from gateway.normalise.found import Found, Unmapped
 from gateway.normalise.leaves import Leaf, number_of
 from gateway.normalise.matching import Match, Words, blocked, matches, unknown_words, words_of
 from gateway.normalise.measuring import measures, state_of, told_unit
-from gateway.normalise.naming import Naming, Rule
+from gateway.normalise.naming import Naming, Rule, naming
 from gateway.normalise.words import is_unit
+
+Ways = dict[tuple[str, str], tuple[Match, Line]]
 
 
 def _choose(leaf: Leaf, said: Words, found: list[Match], *, guesses: bool) -> Found | str:
     """The one reading of a leaf, or why there is none."""
-    found = [match for match in found if match.rule.fallback or not _unclear(leaf, said, match)]
-    if not found:
-        return "an unknown word beside the name, and no unit"
-    ways = _ways(leaf, said, found, guess=False)
-    states = {match.rule.quantity: match for match in found if match.rule.code}
+    clear = [match for match in found if match.rule.fallback or not _unclear(leaf, said, match)]
+    ways = _ways(leaf, said, clear)
+    states = {match.rule.quantity: match for match in clear if match.rule.code}
     state = state_of(leaf.value) if states else None
     if state is not None and len(states) == 1 and not ways:
         [(quantity, match)] = states.items()
         return Found(leaf.path, quantity, channel_of(leaf, said, match, unit="1"), "1", state, score=match.score)
-    other_unit = any(len(word) > 1 and is_unit(word) for word in said.spelt)  # "oxygen_mgL" is no share
-    guessed = guesses and not ways and state is None and not other_unit
-    ways = _ways(leaf, said, found, guess=True) if guessed else ways
+    guessed = guesses and not ways and state is None
+    ways = _guess(leaf, said, found) if guessed else ways
     if len(ways) > 1 or (ways and state is not None):
         return "ambiguous: " + " or ".join(sorted({q for q, _ in ways} | (set(states) if state is not None else set())))
     if not ways:
-        return _why_not(leaf, found)
-    [((quantity, unit), (match, _, line))] = ways.items()
+        return _why_not(leaf, clear) if clear else "an unknown word beside the name, and no unit"
+    return _read(leaf, said, ways, guessed=guessed)
+
+
+def _ways(leaf: Leaf, said: Words, found: list[Match], *, guess: bool = False) -> Ways:
+    """(quantity, unit) -> how to read the number so; the rules that the surroundings speak for before the others."""
+    readings = [way for match in found if not match.rule.code for way in measures(match, leaf, said, guess=guess)]
+    strong = [way for way in readings if not way[0].rule.weak] or readings
+    near = [way for way in strong if way[0].rule.near] or strong
+    return {(_quantity(said, match), unit): (match, line) for match, unit, line in near}
+
+
+def _guess(leaf: Leaf, said: Words, found: list[Match]) -> Ways:
+    """What most devices mean, also where a word that nobody knows stands beside the name."""
+    if any(len(word) > 1 and is_unit(word) for word in said.spelt):
+        return {}  # "oxygen_mgL" is no share
+    found = [match for match in found if not naming().foreign & (set(said.own) - match.phrase)]
+    return _ways(leaf, said, found) or _ways(leaf, said, found, guess=True)
+
+
+def _read(leaf: Leaf, said: Words, ways: Ways, *, guessed: bool) -> Found:
+    [((quantity, unit), (match, line))] = ways.items()
     number = number_of(leaf.value)
     value = line(number[0]) if number else math.nan
     wanted = catalog.catalog().quantities[quantity].unit
     channel = channel_of(leaf, said, match, unit=unit)
     score = (0, *match.score) if guessed else match.score
     return Found(leaf.path, quantity, channel, wanted, value, unit, line, score, guessed=guessed)
-
-
-def _ways(
-    leaf: Leaf, said: Words, found: list[Match], *, guess: bool
-) -> dict[tuple[str, str], tuple[Match, str, Line]]:
-    """(quantity, unit) -> how to read the number so; the rules that the surroundings speak for before the others."""
-    readings = [way for match in found for way in measures(match, leaf, said, guess=guess) if not match.rule.code]
-    strong = [way for way in readings if not way[0].rule.weak] or readings
-    near = [way for way in strong if way[0].rule.near] or strong
-    return {(_quantity(said, match), unit): (match, unit, line) for match, unit, line in near}
 
 
 def _unclear(leaf: Leaf, said: Words, match: Match) -> bool:

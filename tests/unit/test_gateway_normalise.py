@@ -76,7 +76,8 @@ CASES: list[tuple[Any, Told]] = [
       ("air_temperature", "max", 22.0)]),
     ({"current_volume_m3": 12.5, "uv_index": 3}, [("water_volume", "", 12.5), ("uv_index", "", 3.0)]),
     ({"temp_SOIL": "24.5", "water_SOIL": "19.5"}, [("soil_temperature", "", 24.5), ("soil_moisture", "", 19.5)]),
-    ({"conductivity_uS_cm": 510, "oxygen_mgL": 8}, [("water_conductivity", "", 510.0)]),
+    ({"conductivity_uS_cm": 510, "oxygen_mgL": 8}, [("water_conductivity", "", 510.0),
+     ("water_oxygen", "", 8.0)]),
     ({"accel_x_g": 0.5}, [("acceleration", "x", 4.903325)]),
     ({"battery_current": 1.5, "current": 2.5}, [("current", "battery", 1.5), ("current", "", 2.5)]),
     ({"points": [{"type": "energy", "value": 1200, "unit": "Wh"}, {"type": "energy", "value": 80, "unit": "Wh"}]},
@@ -144,7 +145,7 @@ def test_a_bare_number_gets_its_most_usual_unit_and_says_so(output: Any, sector:
 
 
 def test_a_name_with_a_unit_of_something_else_is_no_guess() -> None:
-    assert told({"oxygen_mgL": 8}) == []
+    assert told({"oxygen_kPa": 8}) == []
 
 
 # Every field of the payload schema of the device repository: air, soil, water, rain, wind, metering, action, position.
@@ -185,6 +186,22 @@ def test_the_normalized_payload_is_read_whole(path: str) -> None:
     assert told(value) == [(quantity, "", expected)]
     assert told([value]) == [(quantity, "", expected)]
     assert normalise(value, guesses=False) == normalise(value)
+
+
+SURROUNDED: list[tuple[Any, Told]] = [
+    ({"current": 30}, [("current", "", 30.0)]),
+    ({"current": 30, "voltage": "no"}, [("current", "", 0.03)]),
+    ({"ec": 0.5, "soil": ""}, [("soil_conductivity", "", 500.0)]),
+    ({"in4_voltage_VAC": 233.2}, [("voltage", "4_vac", 233.2)]),
+    ({"rms_velocity": {"x": {"max": 1.2}}}, [("vibration_velocity", "x_max", 1.2)]),
+    ({"tx_power": 14}, []),
+    ({"light_detected": 1}, []),
+]
+
+
+@pytest.mark.parametrize(("output", "expected"), SURROUNDED, ids=[json.dumps(c[0]) for c in SURROUNDED])
+def test_what_stands_around_a_name_decides(output: Any, expected: Told) -> None:
+    assert told(output) == expected
 
 
 @pytest.mark.parametrize(
