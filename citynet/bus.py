@@ -25,6 +25,7 @@ from citynet.settings import Settings
 
 HOUR_S = 3600.0
 FIRST_ANSWER_S = 5.0
+CONTROL_S = 15.0  # a broker that makes or resets a consumer beside a burst of writes is slow, not away
 READER_BATCH, READER_WAIT_S, READER_KEPT_S = 1_000, 5.0, 30.0
 # How long a frame with a message id (HTTP push, QoS 0) is known as the one that came already; others cost nothing.
 REPEATED_S = 600.0
@@ -246,7 +247,7 @@ class NatsPuller:
     async def rewind(self) -> None:
         """Go back to the first frame without an acknowledgement; deliveries are counted from 1 again."""
         subject = f"$JS.API.CONSUMER.RESET.{self._consumer.stream}.{self._consumer.durable}"
-        answer = msgspec.json.decode(await self._bus.request(subject, b"", timeout_s=5))
+        answer = msgspec.json.decode(await self._bus.request(subject, b"", timeout_s=CONTROL_S))
         if "error" in answer:
             raise Unavailable(f"the broker does not rewind {self._consumer.durable}: {answer['error']}")
         self._delivered = 0
@@ -270,6 +271,7 @@ class NatsBus:
     def __init__(self, client: Client, settings: Settings, user: str) -> None:
         self.client, self.settings, self.user = client, settings, user
         self.js = client.jetstream(timeout=5)
+        self.api = client.jetstream(timeout=CONTROL_S)
         self._wire: Wire | None = None
 
     async def publish(
@@ -327,7 +329,7 @@ class NatsBus:
                 self._address, user=self.user, password=self.settings.secret(f"nats_{self.user}")
             )
             return Reader(self._wire, consumer.stream, consumer.durable, make=lean_frame)
-        subscription = await self.js.pull_subscribe_bind(durable=consumer.durable, stream=consumer.stream)
+        subscription = await self.api.pull_subscribe_bind(durable=consumer.durable, stream=consumer.stream)
         return LibrarySource(self.client, subscription)
 
     def _address(self) -> tuple[str, int]:
@@ -346,12 +348,12 @@ class NatsBus:
             max_ack_pending=self.settings.max_ack_pending,
             max_deliver=-1,
         )
-        await self.js.add_consumer(consumer.stream, config)
+        await self.api.add_consumer(consumer.stream, config)
 
     async def pending(self, consumer: Consumer) -> int:
         """Frames that a durable has not acknowledged yet, whoever pulls it. Raises Unavailable."""
         with _answers():
-            info = await self.js.consumer_info(consumer.stream, consumer.durable)
+            info = await self.api.consumer_info(consumer.stream, consumer.durable)
         return int(info.num_pending or 0) + int(info.num_ack_pending or 0)
 
     async def acknowledged(self, consumer: Consumer, subject: str, *, back_s: float) -> AsyncIterator[list[Frame]]:
@@ -360,7 +362,7 @@ class NatsBus:
         In pieces, oldest first; what the stream has let go is missing. Raises Unavailable.
         """
         with _answers():
-            floor = (await self.js.consumer_info(consumer.stream, consumer.durable)).ack_floor
+            floor = (await self.api.consumer_info(consumer.stream, consumer.durable)).ack_floor
             last = floor.stream_seq if floor else 0
             newest = await self._stored(consumer.stream, last)
             if newest is None:
@@ -372,20 +374,20 @@ class NatsBus:
     async def _stored(self, stream: str, seq: int) -> datetime | None:
         """When a message was stored; None when the stream no longer has it."""
         try:
-            return (await self.js.get_msg(stream, seq)).time if seq else None
+            return (await self.api.get_msg(stream, seq)).time if seq else None
         except nats.js.errors.NotFoundError:
             return None
 
     async def last(self, stream: str, subject: str) -> bytes | None:
         """Body of the newest message that the stream still holds on a subject. Raises Unavailable."""
         with _answers(), suppress(nats.js.errors.NotFoundError):
-            return (await self.js.get_last_msg(stream, subject)).data
+            return (await self.api.get_last_msg(stream, subject)).data
         return None
 
     async def stored(self, stream: str, seq: int) -> bytes | None:
         """Body of a message that the stream still holds. Raises Unavailable."""
         with _answers(), suppress(nats.js.errors.NotFoundError):
-            return (await self.js.get_msg(stream, seq)).data
+            return (await self.api.get_msg(stream, seq)).data
         return None
 
     async def reread(
@@ -404,7 +406,7 @@ class NatsBus:
         )
         with _answers():
             last = last or (await self.stream_state(stream))[2]
-            reading = await self.js.pull_subscribe(subject, stream=stream, config=config)
+            reading = await self.api.pull_subscribe(subject, stream=stream, config=config)
             left = int((await reading.consumer_info()).num_pending or 0)
         while left > 0:
             with _answers():
@@ -417,12 +419,12 @@ class NatsBus:
     async def oldest(self, stream: str) -> datetime | None:
         """When the first message that a stream still holds was stored; None when it holds none. Raises Unavailable."""
         with _answers():
-            state = (await self.js.stream_info(stream)).state
+            state = (await self.api.stream_info(stream)).state
             return await self._stored(stream, state.first_seq) if state.messages else None
 
     async def stream_state(self, stream: str) -> tuple[int, int, int]:
         """(messages, bytes, last sequence) of a stream."""
-        state = (await self.js.stream_info(stream)).state
+        state = (await self.api.stream_info(stream)).state
         return state.messages, state.bytes, state.last_seq
 
     async def ensure_streams(self) -> None:

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 # (subject, subscription, reply ..), headers as they came (empty without), payload -> what a fetch gives.
 Make = Callable[[list[bytes], bytes, bytes], T]
-CONNECT_S = 2.0
+CONNECT_S = 5.0
 ANSWER_S = 5.0  # how long after the end of a pull its last word may be under way
 NO_MESSAGES, TIMED_OUT = 404, 408
 HMSG, MSG, PING, PONG, ERROR = b"H"[0], b"M"[0], b"PI", b"PO", b"-"

@@ -41,7 +41,8 @@ async def propose(
         if profile is None or profile.map:
             continue
         outputs = await _outputs(bus, pool, scripts.get(name), devices=devices, depth_max=settings.json_depth)
-        made, doubtful = profile_map(outputs)
+        # What is guessed waits for a person: the pipeline maps by no guess.
+        made, doubtful = profile_map(((one, "") for one in outputs), guesses=False)
         if made:
             found.profiles[name] = profile.model_dump(mode="json", by_alias=True) | {"map": made}
             log.info("a map was proposed", profile=name, keys=sorted(made), doubtful=doubtful, outputs=len(outputs))
