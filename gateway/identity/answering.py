@@ -46,7 +46,11 @@ class SignIn:
             while len(batch) < BATCH and not self.waiting.empty():
                 batch.append(self.waiting.get_nowait())
             self.part.gauges["sign_ins_waiting"] = self.waiting.qsize()
-            await self._answer([message for at, message in batch if time.monotonic() - at < SIGN_IN_S])
+            try:
+                await self._answer([message for at, message in batch if time.monotonic() - at < SIGN_IN_S])
+            finally:
+                for _ in batch:
+                    self.waiting.task_done()
 
     async def _answer(self, messages: list[Msg]) -> None:
         read_all = [(message, read(message.data)) for message in messages]

@@ -31,7 +31,7 @@ async def series(center_db: Database) -> Series:
 
 async def until_saved(bus: NatsBus, database: Database, *, lanes: Any, partition: int = 3) -> None:
     """Until everything published is in a checkpoint and no event waits."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(45):
         while await bus.pending(lanes[partition]):
             await database.row("SELECT pg_sleep(0.05)")
 

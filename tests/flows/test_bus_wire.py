@@ -57,7 +57,7 @@ async def test_a_quiet_stream_answers_in_time_and_a_late_frame_at_once(admin_bus
     waiting = asyncio.create_task(puller.fetch(10, 10))
     await admin_bus.request("$JS.API.INFO", b"", timeout_s=5)  # the pull is on its way
     await publish(admin_bus, 1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(45):
         assert numbers(await waiting) == [1]
 
 
@@ -77,7 +77,7 @@ async def test_large_batches_arrive_whole_and_in_order(admin_bus: NatsBus) -> No
 
 
 async def until_nothing_waits(bus: NatsBus, consumer: Consumer) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(45):
         while await bus.pending(consumer):
             continue
 
@@ -91,7 +91,7 @@ async def test_what_was_in_hand_when_the_connection_broke_comes_again(admin_bus:
     assert admin_bus._wire
     assert admin_bus._wire._connection
     connection: Connection = admin_bus._wire._connection
-    async with asyncio.timeout(5):  # the acknowledgement has arrived
+    async with asyncio.timeout(45):  # the acknowledgement has arrived
         while (await admin_bus.js.consumer_info(LANE.stream, LANE.durable)).num_ack_pending != 1:
             continue
     connection.transport.abort()

@@ -90,7 +90,7 @@ async def due_now(town: Town) -> None:
 
 async def until(done: Callable[[], bool]) -> None:
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(45):
         while not done():
             passed = loop.create_future()
             loop.call_later(0.02, passed.set_result, None)

@@ -28,7 +28,7 @@ async def working(settings: Settings) -> AsyncIterator[shell.Part]:
         yield part
     finally:
         part.stopping.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             await task
         await shell.close_part(part)
 
@@ -78,7 +78,7 @@ async def test_from_condition_to_command_and_back(running: shell.Part, city: Set
         for kind in ("sent", "readback"):
             await town.receipt(command, kind)
         await admin_bus.push("live.receipt", msgspec.json.encode(LiveChanged([str(command)])))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             while await state(center, command) != "confirmed":
                 await follower.get()
 
@@ -90,7 +90,7 @@ async def state(center: Center, command: uuid.UUID) -> str:
 
 
 async def wait(get: Callable[[], Awaitable[Push]]) -> Push:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(45):
         return await get()
 
 

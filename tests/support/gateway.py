@@ -191,7 +191,7 @@ async def collect(
     puller = await bus.puller(consumer)
     frames: list[Frame] = []
     found = [Frame("", b"", 0, 0)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(45):
         while sum(map(weight, frames)) < count or found:
             found = await puller.fetch(100, 0.2)
             await puller.ack(found)
@@ -205,7 +205,7 @@ def rows(frame: Frame) -> int:
     return int(unpack_readings(frame.data).num_rows)
 
 
-async def until(condition: Callable[[], Awaitable[bool] | bool], limit_s: float = 10) -> None:
+async def until(condition: Callable[[], Awaitable[bool] | bool], limit_s: float = 45) -> None:
     """Wait for a state; fails after limit_s."""
     async with asyncio.timeout(limit_s):
         while True:

@@ -57,7 +57,7 @@ async def store(
         return await write(conn, [frame(data, seq=number) for number, data in enumerate(bodies, 1)])
 
 
-async def eventually(check: Callable[[], Awaitable[bool]], *, limit_s: float = 20) -> None:
+async def eventually(check: Callable[[], Awaitable[bool]], *, limit_s: float = 60) -> None:
     """Wait until check is true."""
     until = time.monotonic() + limit_s
     while not await check():
