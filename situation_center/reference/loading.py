@@ -74,6 +74,13 @@ def _record(line: int, change: Change) -> tuple[Any, ...]:
     named = bool(change.given.name_ru or change.given.name_en)
     known = change.given.attributes if change.cls == "device" else vars(device) if device else {}
     eui, profile, protocol = (known.get(name) or "" for name in ("external_id", "profile", "protocol"))
+    radio = protocol in RADIO and not _speaks_for_others(change)
     area = change.cls in zones.CLASSES
     body = msgspec.msgpack.encode(change)
-    return (line, change.key, change.cls, eui, profile, protocol in RADIO, named, area, change.org, change.parent, body)
+    return (line, change.key, change.cls, eui, profile, radio, named, area, change.org, change.parent, body)
+
+
+def _speaks_for_others(change: Change) -> bool:
+    """Whether it is no device of its own but the sender for an application: it has a name and no EUI."""
+    device = change.device.attributes if change.device else change.given.attributes
+    return bool(device.get("speaks_for"))

@@ -125,6 +125,8 @@ async def test_partitions_are_made_for_every_week_of_a_batch(database: db.Databa
     weeks = [NOON + timedelta(weeks=n) for n in (-60, 0, 1, 400)]
     await store(database, writer(), body([(1, time, 1.0) for time in weeks]))
     assert len(await readings(database)) == 4
+    if await database.row("SELECT 1 AS there FROM pg_extension WHERE extname = 'timescaledb'"):
+        return  # there chunks are made by the extension
     found = await database.rows(
         "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'reading'::regclass ORDER BY 1"
     )

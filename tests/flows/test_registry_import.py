@@ -14,10 +14,10 @@ import pytest
 from citynet import registry
 from citynet.catalog import catalog
 from citynet.errors import BadInput
-from situation_center.reference import exporting, importing
+from situation_center.reference import exporting, importing, profiles
 from situation_center.reference.outcome import SQL, Outcome, Work
 from situation_center.reference.table import open_table
-from tests.flows.center import Town
+from tests.flows.center import Town, person
 
 HEAD = "key;class;name_ru;lon;lat;external_id;profile;parent;life_cycle;since"
 GOOD = "meter/1;water_meter;Счётчик, Мира 1;37,75;44,72;a-1;water-meter;;;01.03.2026"
@@ -67,6 +67,21 @@ async def test_what_is_exported_comes_back_without_a_change(town: Town, tmp_path
         assert outcome.same == outcome.rows == len(before.decode("utf-8-sig").splitlines()) - 1
     assert await everything(town) == before
     assert await revisions(town) == versions
+
+
+async def test_a_fleet_of_the_things_stack_and_who_sends_for_it(town: Town, write: Write) -> None:
+    admin = await person(town.center, "ada", "administrator")
+    body = {**catalog().profiles["bin-lora"].model_dump(mode="json", by_alias=True), "protocol": "things_stack"}
+    await profiles.save(town.center, admin, "bin-tts", body=body)
+    text = (
+        "external_id;profile;name;device.application_id;device.speaks_for\n"
+        "eui-70b3d57ed0061234;bin-tts;Bin;city-bins@ttn;\n"
+        "tts-city-bins;bin-tts;Application;;city-bins@ttn\n"
+        "52f14cd4-app;bin-lora;ChirpStack application;;52f14cd4\n"
+        "no-eui;bin-lora;A bin;;\n"
+    )
+    _, faults = await give(town, write(text), apply=False)
+    assert faults == [(5, "external_id", "bad_eui")]
 
 
 async def test_a_fleet_from_a_russian_spreadsheet(town: Town, write: Write) -> None:
