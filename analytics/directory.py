@@ -77,7 +77,4 @@ class Directory:
         """Look for changes until the part stops."""
         while not self._part.stopping.is_set():
             await self.refresh()
-            try:
-                await asyncio.wait_for(self._part.stopping.wait(), FOLLOW_S)
-            except TimeoutError:
-                continue
+            await self._part.pause(FOLLOW_S)

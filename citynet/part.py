@@ -48,6 +48,13 @@ class Part:
         if row:
             self.clock = Clock(row["origin"], row["wall_origin"], row["speed"])
 
+    async def pause(self, wait_s: float) -> None:
+        """Wait for so many seconds, or until the part stops."""
+        try:
+            await asyncio.wait_for(self.stopping.wait(), wait_s)
+        except TimeoutError:
+            return
+
     async def _statistics(self) -> None:
         while not self.stopping.is_set():
             stats = PartStats(self.name, os.getpid(), self.active, dict(self.counters), dict(self.gauges))

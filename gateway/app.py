@@ -67,7 +67,4 @@ async def measure(part: Part, pullers: dict[str, list[Puller]]) -> None:
     while not part.stopping.is_set():
         for gauge, group in pullers.items():
             part.gauges[gauge] = sum([await puller.pending() for puller in group])
-        try:
-            await asyncio.wait_for(part.stopping.wait(), LAG_EVERY_S)
-        except TimeoutError:
-            continue
+        await part.pause(LAG_EVERY_S)

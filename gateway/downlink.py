@@ -129,10 +129,7 @@ class DownlinkLane:
             self.repeated = {row["command_id"]: self.repeated.get(row["command_id"], 0) for row in rows}
             for row in rows:
                 await self._again(row, now)
-            try:
-                await asyncio.wait_for(self.part.stopping.wait(), RETRY_LOOK_S)
-            except TimeoutError:
-                continue
+            await self.part.pause(RETRY_LOOK_S)
 
     async def _again(self, row: Row, now: datetime) -> None:
         device = await self.directory.by_id(row["device_id"])

@@ -3,7 +3,6 @@
 A gateway that hears nothing more falls silent like any device: by the interval learned for it, as one event.
 """
 
-import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -50,10 +49,8 @@ class Masts:
     async def run(self) -> None:
         """Once a city minute until the part stops."""
         while not self.part.stopping.is_set():
-            try:
-                pause_s = max(WALL_S_MIN, CITY_S / self.part.clock.speed)
-                await asyncio.wait_for(self.part.stopping.wait(), pause_s)
-            except TimeoutError:
+            await self.part.pause(max(WALL_S_MIN, CITY_S / self.part.clock.speed))
+            if not self.part.stopping.is_set():
                 await self.tell()
 
     async def tell(self) -> None:

@@ -1,5 +1,7 @@
 """How a frame came over the air, kept within limits. Used by the protocols of radio networks."""
 
+from typing import Protocol
+
 import msgspec
 
 from gateway.wire import Heard, Reception
@@ -8,6 +10,19 @@ NOT_READABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 GATEWAYS_MAX = 8
 NAME_CHARS = 64
 DBM_MIN, DBM_MAX, DB_MAX = -200.0, 50.0, 100.0
+
+
+class Spot(Protocol):
+    """Where a network says that a gateway stands: degrees, both 0 where it does not know."""
+
+    latitude: float
+    longitude: float
+
+
+def heard(gateway: str, rssi: float, snr: float, *, at: Spot | None) -> Heard:
+    """One gateway's view of a frame: dB[mW], dB, and its place where it is known."""
+    place = (at.longitude, at.latitude) if at and (at.longitude or at.latitude) else (None, None)
+    return Heard(gateway, rssi, snr, *place)
 
 
 def limited(reception: Reception) -> Reception | None:

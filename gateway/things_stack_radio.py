@@ -2,7 +2,7 @@
 
 import msgspec
 
-from gateway.reception import NOT_READABLE, limited
+from gateway.reception import NOT_READABLE, heard, limited
 from gateway.wire import Heard, Reception
 
 
@@ -66,6 +66,5 @@ def reception(
 
 
 def _heard(view: Rx) -> Heard:
-    at, ids = view.location, view.gateway_ids
-    place = (at.longitude, at.latitude) if at and (at.longitude or at.latitude) else (None, None)
-    return Heard((ids.eui or ids.gateway_id).lower(), view.rssi, view.snr, *place)
+    ids = view.gateway_ids
+    return heard((ids.eui or ids.gateway_id).lower(), view.rssi, view.snr, at=view.location)

@@ -70,7 +70,7 @@ class Archive:
                         await together([*(lane.run() for lane in self._lanes()), self._keep(lock)])
             except AWAY as error:
                 log.warning("the archive waits", error=(str(error) or type(error).__name__).splitlines()[0])
-                await self._pause()
+                await self.part.pause(LOOK_S)
 
     def _lanes(self) -> list[Lane]:
         return [
@@ -84,14 +84,8 @@ class Archive:
             row = await (await lock.execute(SQL["lock_archive"])).fetchone()
             if row and row["mine"]:
                 return True
-            await self._pause()
+            await self.part.pause(LOOK_S)
         return False
-
-    async def _pause(self) -> None:
-        try:
-            await asyncio.wait_for(self.part.stopping.wait(), LOOK_S)
-        except TimeoutError:
-            return
 
     async def _keep(self, lock: Connection) -> None:
         """Hold the lock, and the archive to its size. Raises when the connection, and with it the lock, is gone."""
@@ -102,7 +96,7 @@ class Archive:
             else:
                 await lock.execute("SELECT 1")
             looks += 1
-            await self._pause()
+            await self.part.pause(LOOK_S)
 
     async def _trim(self, lock: Connection) -> None:
         limits = {"days": self.part.settings.archive_days, "bytes": self.part.settings.archive_max_bytes}

@@ -1,6 +1,5 @@
 """Synchronises the registry with ChirpStack from time to time; runs inside the gateway."""
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -39,11 +38,8 @@ class Follower:
                     await self._map()
 
     async def _stopped(self, wait_s: float) -> bool:
-        try:
-            await asyncio.wait_for(self.part.stopping.wait(), wait_s)
-        except TimeoutError:
-            return False
-        return True
+        await self.part.pause(wait_s)
+        return self.part.stopping.is_set()
 
     async def _guarded(self) -> None:
         try:

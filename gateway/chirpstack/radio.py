@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from gateway.chirpstack.forms import Event, Place
-from gateway.reception import NOT_READABLE, limited
-from gateway.wire import Heard, Reception
+from gateway.reception import NOT_READABLE, heard, limited
+from gateway.wire import Reception
 
 # Data rates 0 to 5 are SF12 to SF7 at 125 kHz in EU868 and RU864; above them the event itself names the modulation.
 SLOWEST = 12
@@ -55,13 +55,8 @@ def reception(event: Event) -> Reception | None:
         return None
     if not spreading and 0 <= event.dr <= NARROW_RATES:
         spreading = SLOWEST - event.dr
-    return limited(Reception(event.dev_addr, event.f_cnt, spreading, [_heard(view) for view in views]))
-
-
-def _heard(view: Rx) -> Heard:
-    at = view.location
-    place = (at.longitude, at.latitude) if at and (at.longitude or at.latitude) else (None, None)
-    return Heard(view.gateway_id, view.rssi, view.snr, *place)
+    told = [heard(view.gateway_id, view.rssi, view.snr, at=view.location) for view in views]
+    return limited(Reception(event.dev_addr, event.f_cnt, spreading, told))
 
 
 def of_protobuf(message: Any) -> tuple[msgspec.Raw, msgspec.Raw]:
