@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pwd
+import random
 import secrets
 import shutil
 import signal
@@ -36,7 +37,13 @@ PG_OPTIONS = {
 
 
 def free_port() -> int:
-    """A TCP port that is free now."""
+    """A TCP port that is free now and that the kernel gives to no outgoing connection while its server starts."""
+    outgoing = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    end = int(outgoing.read_text().split()[0]) if outgoing.exists() else 32768
+    ports = range(10240, end)
+    for port in random.sample(ports, min(50, len(ports))):
+        if not port_taken("127.0.0.1", port):
+            return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
