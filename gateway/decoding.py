@@ -194,6 +194,32 @@ class Decoder:
             return
         if parsed.joined or parsed.reception:
             draft.receptions.append((at.position, at.route.device.device_id, parsed.reception or JOINED))
+        if not self._gathered(at, parsed):
+            self._told(at, parsed)
+        draft.answers += [(at.frame, at.route.device.device_id, answer) for answer in parsed.answers]
+
+    def _gathered(self, at: At, parsed: Parsed) -> bool:
+        """Take what a script said in few steps; False when it must be read with care."""
+        draft, heard, tree = at.draft, at.draft.heard.get(at.position), at.route.layout.tree
+        if heard is None or tree is None or len(parsed.samples) > parsed.replaced:
+            return False
+        found = scripted.gathered(heard, tree, self.limits)
+        if found is None:
+            return False
+        values, warnings = found
+        draft.offset += values.offsets
+        draft.value += values.values
+        draft.frame.append(at.position)
+        draft.base.append(at.route.base)
+        draft.time.append(TIME_OF_ARRIVAL if heard.time is None else heard.time)
+        draft.count.append(len(values.offsets))
+        draft.counters["unmapped"] += values.unmapped
+        draft.counters["codec_warnings"] += warnings
+        return True
+
+    def _told(self, at: At, parsed: Parsed) -> None:
+        """All samples of a frame, and what of it is bad."""
+        draft = at.draft
         self._radio(at, parsed)
         empty = not (parsed.counted or parsed.answers or parsed.bad or any(one.values for one in parsed.samples))
         told = texts.read(at.route, parsed) if parsed.bad else []
@@ -203,7 +229,6 @@ class Decoder:
             draft.counters["empty"] += 1  # such as [] or a null for each value: nothing is lost unseen
         if parsed.bad:
             self._bad(at, parsed.bad)
-        draft.answers += [(at.frame, at.route.device.device_id, answer) for answer in parsed.answers]
 
     def _radio(self, at: At, parsed: Parsed) -> None:
         """Samples of radio bytes: by the script of the profile where it was heard, else by the family in Python."""

@@ -1,5 +1,6 @@
 """How a frame came over the air, kept within limits. Used by the protocols of radio networks."""
 
+from operator import attrgetter
 from typing import Protocol
 
 import msgspec
@@ -9,6 +10,7 @@ from gateway.wire import Heard, Reception
 NOT_READABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 GATEWAYS_MAX = 8
 NAME_CHARS = 64
+RSSI = attrgetter("rssi")
 DBM_MIN, DBM_MAX, DB_MAX = -200.0, 50.0, 100.0
 
 
@@ -29,9 +31,9 @@ def limited(reception: Reception) -> Reception | None:
     """The strongest gateways with a name and figures that can be; None for a counter that LoRaWAN does not have."""
     if not -1 <= reception.f_cnt < 2**32 or len(reception.session) > NAME_CHARS:
         return None
-    good = {one.gateway: one for one in sorted(reception.heard, key=lambda one: one.rssi) if _usable(one)}
+    good = {one.gateway: one for one in sorted(reception.heard, key=RSSI) if _usable(one)}
     spreading = reception.spreading if 0 <= reception.spreading <= 12 else 0
-    return reception._replace(spreading=spreading, heard=list(good.values())[-GATEWAYS_MAX:])
+    return Reception(reception.session, reception.f_cnt, spreading, list(good.values())[-GATEWAYS_MAX:])
 
 
 def _usable(one: Heard) -> bool:

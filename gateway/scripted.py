@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,6 +15,7 @@ from gateway import lenient
 from gateway.codecs import Codec, Result
 from gateway.codecs.pool import Pool
 from gateway.directory import Route
+from gateway.targets import Tree
 from gateway.wire import Bad, Parsed, Radio, Sample, moment_us
 
 # Why there is no result, in the words of the quarantine.
@@ -26,6 +28,7 @@ REASONS = {
     "large": "codec_output",
 }
 NORMALIZED = "normalized"
+NOTHING: Tree = {}
 
 
 class Output(msgspec.Struct):
@@ -54,6 +57,45 @@ class Spoken(NamedTuple):
 
 
 OUTPUT = msgspec.json.Decoder(Output)
+EXACT = 2**53
+
+
+class Odd(Exception):
+    """Something of an output that must be read with care."""
+
+
+@dataclass
+class Gathered:
+    """Values of an output that a profile maps, with their offsets, and how many it does not map."""
+
+    offsets: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    unmapped: int = 0
+
+    def take(self, tree: Tree, items: Iterable[tuple[str | int, Any]]) -> None:
+        """Take in what an object or a list holds. Raises Odd."""
+        for key, value in items:
+            to, kind = tree.get(key), type(value)
+            if to is None and type(key) is str and ("." in key or "[" in key):
+                raise Odd  # stands for a path perhaps
+            if kind is float or (kind is int and -EXACT <= value <= EXACT):
+                if isinstance(to, int):
+                    self.offsets.append(to)
+                    self.values.append(value)
+                elif to is None:
+                    self.unmapped += 1
+                else:
+                    raise Odd
+            elif value is None:
+                continue  # not measured
+            elif isinstance(to, int):
+                raise Odd
+            elif kind is dict:
+                self.take(to or NOTHING, value.items())
+            else:
+                self.unmapped += 1
+                if kind is list:
+                    self.take(to or NOTHING, enumerate(value))
 
 
 async def hear(frames: Sequence[Frame], calls: Mapping[int, tuple[Route, Parsed]], pool: Pool) -> dict[int, Heard]:
@@ -106,6 +148,26 @@ def said(notes: Any) -> list[str]:
     return [
         note if isinstance(note, str) else json.dumps(note) for note in (notes if isinstance(notes, list) else [notes])
     ]
+
+
+def gathered(heard: Heard, tree: Tree, limits: Settings) -> tuple[Gathered, int] | None:
+    """The values of an output of the commonest form, and how many warnings it has; None when spoken() must read it.
+
+    Raises BadInput.
+    """
+    found, told = output(heard.result), Gathered()
+    normalized = {} if found.normalized is None else found.normalized
+    if not isinstance(found.data, dict) or not isinstance(normalized, dict) or "time" in normalized:
+        return None
+    try:
+        told.take(tree, found.data.items())
+        if normalized:
+            told.take(tree, [(NORMALIZED, normalized)])
+    except (Odd, RecursionError):
+        return None
+    if not told.values or len(told.values) + told.unmapped > limits.values_per_uplink:
+        return None
+    return told, len(said(found.warnings))
 
 
 def spoken(heard: Heard, limits: Settings) -> Spoken:

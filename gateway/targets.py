@@ -2,8 +2,11 @@
 
 Lean, since a city has 100,000 devices: 8 bytes a series. Filled by gateway.directory, read a batch at a time."""
 
+import re
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import structlog
@@ -19,9 +22,12 @@ NO_SERIES = -1
 SHAPES_MAX = 64  # of one layout; names on the wire are without end
 Place = tuple[str, str]  # quantity, channel
 Codes = tuple[int, dict[str, float]]
+# Keys of objects and places in lists, down to offsets.
+Tree = dict[str | int, "int | Tree"]
+STEPS = re.compile(r"\[(\d+)\]|\.?([^.\[\]]+)")
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class Layout:
     """How devices with the same profile and the same series are read.
 
@@ -44,6 +50,31 @@ class Layout:
         if len(self.shapes) < SHAPES_MAX:
             self.shapes[keys] = found
         return found
+
+    @cached_property
+    def tree(self) -> Tree | None:
+        """Offsets by the steps of their keys; None when a key must be looked at alone."""
+        tree: Tree = {}
+        if self.codes or NO_SERIES in self.offsets.values():
+            return None
+        for key, offset in self.offsets.items():
+            steps = [int(place) if place else name for place, name in STEPS.findall(key)]
+            at = tree
+            for step in steps[:-1]:
+                below = at.setdefault(step, {})
+                if isinstance(below, int):
+                    return None
+                at = below
+            if not steps or steps[-1] in at or "".join(_written(steps)) != key:
+                return None
+            at[steps[-1]] = offset
+        return tree
+
+
+def _written(steps: list[str | int]) -> Iterator[str]:
+    """The other way round."""
+    for number, step in enumerate(steps):
+        yield f"[{step}]" if isinstance(step, int) else f".{step}" if number else step
 
 
 class Targets:

@@ -4,7 +4,7 @@
   "use strict";
   const { parse, stringify } = JSON;
   const { ownKeys, deleteProperty, construct } = Reflect;
-  const { freeze, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, isFrozen } = Object;
+  const { freeze, keys, defineProperty, getOwnPropertyDescriptor, getPrototypeOf } = Object;
   const { isArray, from } = Array;
   const isView = ArrayBuffer.isView;
   const RealDate = Date;
@@ -109,8 +109,24 @@
     world.eval = refuse;
   }
 
+  // What a call leaves on the global object is found by Object.keys, which is cheap: nothing may hide there from it.
+  function noHiding() {
+    const guarded = (owner, name) => {
+      const original = owner[name];
+      owner[name] = function (target, ...given) {
+        if (target === world) throw new TypeError("a codec defines nothing on the global object");
+        return original(target, ...given);
+      };
+      defineProperty(owner[name], "name", { value: name });
+    };
+    guarded(Object, "defineProperty");
+    guarded(Object, "defineProperties");
+    guarded(Reflect, "defineProperty");
+  }
+
   function close(make) {
     noEvaluation();
+    noHiding();
     const errors = [Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError];
     for (const owner of [Object.prototype, Array.prototype, ...errors.map((e) => e.prototype)]) allowOverriding(owner);
     freezeAll([make]);
@@ -165,20 +181,22 @@
       "$1",
     );
 
-  return function boot(make, frozen) {
+  // thorough: the script knows symbols, which Object.keys does not list.
+  return function boot(make, frozen, thorough) {
+    const names = thorough ? ownKeys : keys;
     if (frozen) {
       now = realNow();
       make();
       close(make);
     }
-    const known = new Set(ownKeys(world));
+    const known = new Set(names(world));
 
     // Variables that a call forgot to declare. True when the context is as it was.
     function tidy() {
-      const keys = ownKeys(world);
-      if (keys.length === known.size) return true;
+      const found = names(world);
+      if (found.length === known.size) return true;
       let clean = true;
-      for (const key of keys) if (!known.has(key)) clean = deleteProperty(world, key) && clean;
+      for (const key of found) if (!known.has(key)) clean = deleteProperty(world, key) && clean;
       return clean;
     }
 

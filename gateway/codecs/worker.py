@@ -47,6 +47,7 @@ EXPORTS = re.compile(
     r"^[ \t]*(?:import\s[^;\n]*from\s*['\"][^'\"]*['\"];?|export\s*\{[^}]*\};?|export\s+(?:default\s+)?(?=\w))",
     re.MULTILINE,
 )
+SYMBOLS = re.compile(r"Symbol|ownKeys")
 BUFFER_WORD = re.compile(r"\b(?:Buffer|TextDecoder|TextEncoder)\b")
 
 
@@ -63,14 +64,14 @@ def _context(source: str, limits: Limits) -> tuple[quickjs.Context, Any]:
 def _frozen(source: str, limits: Limits) -> Any:
     """call of a context that no call can change: the script is one function, made anew for every frame."""
     context, boot = _context(source, limits)
-    return boot(context.eval(f"(function(){{{source}\n;return {{{FOUND}}};}})"), True)
+    return boot(context.eval(f"(function(){{{source}\n;return {{{FOUND}}};}})"), True, bool(SYMBOLS.search(source)))
 
 
 def _fresh(source: str, limits: Limits) -> Any:
     """call of a new context in which the script ran as the program that it is."""
     context, boot = _context(source, limits)
     context.eval(source)
-    return boot(context.eval(f"(function(){{return {{{FOUND}}};}})"), False)
+    return boot(context.eval(f"(function(){{return {{{FOUND}}};}})"), False, True)
 
 
 def needs_fresh(source: str) -> bool:

@@ -90,6 +90,14 @@ MARKS = {
     "forgotten declaration": ("leak = 1", "typeof leak"),
     "state of the script": ("state.n = 1; count++; list.push(1)", "[state.n, count, list.length]"),
     "property of the world": ("Object.defineProperty(this_(), 'mark', {value: 1})", "typeof mark"),
+    "properties of the world": (
+        "Object.defineProperties(this_(), {mark: {value: 1, configurable: true}})", "typeof this_().mark"),
+    "property by reflection": (
+        "try { Reflect.defineProperty(this_(), 'mark', {value: 1}) } catch (e) {}", "typeof this_().mark"),
+    "getter": ("try { this_().__defineGetter__('mark', () => 1) } catch (e) {}", "typeof this_().mark"),
+    "symbol": ("this_()[Symbol.for('mark')] = 1", "typeof this_()[Symbol.for('mark')]"),
+    "built-in symbol": (
+        "this_()[Reflect.ownKeys(Object.getPrototypeOf([])).pop()] = 1", "typeof this_()[Symbol.unscopables]"),
     "built-in method": ("try { Array['proto' + 'type'].map = 1 } catch (e) {}", "typeof [].map"),
     "new method": ("try { String['proto' + 'type'].mark = 1 } catch (e) {}", "typeof ''.mark"),
     "field of everything": ("try { Object['proto' + 'type'].temperature = 1 } catch (e) {}", "typeof ({}).temperature"),
