@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -152,16 +152,21 @@ class ModbusBlock(Strict):
     registers: list[Register] = Field(max_length=500)
 
 
+ProtocolName = Literal["native", "chirpstack", "things_stack"]
+PROTOCOLS: tuple[str, ...] = get_args(ProtocolName)
+
+
 class Profile(Strict):
     """How devices of one kind speak and what they measure.
 
-    language names a standard of gateway/devices (wmbus, dlms, modbus) that raw bytes are in. objects: OBIS codes of
-    DLMS lists whose values carry none, the list of the right length is taken; block: registers of a Modbus device.
+    language names what of gateway/devices reads raw bytes: a standard (wmbus, dlms, modbus) or a family such as
+    lamp-lora; empty = the family of the profile's own name. objects: OBIS codes of DLMS lists whose values carry none,
+    the list of the right length is taken; block: registers of a Modbus device.
     """
 
     name: str
     class_: str = Field(alias="class")
-    protocol: Literal["native", "chirpstack", "things_stack"] = "native"
+    protocol: ProtocolName = "native"
     lateness_s: int = 60
     interval_s: int = 3600
     # True: the device knows a command id that it has had, so the same command may go out again.

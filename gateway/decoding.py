@@ -307,7 +307,7 @@ class Decoder:
 
 def _radio(route: Route, radio: Radio, bad: list[Bad]) -> Sample:
     if route.codec is None:
-        raise BadInput("no_codec", f"profile {route.device.profile}")
+        raise BadInput("no_codec", f"profile {route.device.profile}: no script, and no language of gateway/devices")
     values, wrong = lenient.numbers(route.codec.decode(radio.data, radio.f_port))
     bad += wrong
     return Sample(radio.time, values)

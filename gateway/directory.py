@@ -20,7 +20,7 @@ from citynet.registry import Device
 from gateway import own_devices
 from gateway.codecs import Codec as Script
 from gateway.codecs.pool import Pool, limits_of
-from gateway.devices import Codec, codecs, languages
+from gateway.devices import Codec, codec_of, codecs, languages
 from gateway.targets import Codes, Layout, Place, Targets
 from gateway.wire import ReadPlain, protocols
 
@@ -181,11 +181,8 @@ class Directory:
             known.waiting.add(device.external_id)
 
     def _codec(self, device: Device) -> Codec | None:
-        profile = self.profile(device.profile)
-        language = languages().get(profile.language) if profile and profile.language else None
-        if language is None:
-            return codecs().get(device.profile)
-        return language.codec(own_devices.with_secrets(device.attributes, self._home), profile)
+        attributes = own_devices.with_secrets(device.attributes, self._home)
+        return codec_of(self.profile(device.profile), device.profile, attributes)
 
     async def refresh(self, *, since: float) -> None:
         """Take over changes of the registry unless that was done after the monotonic moment since."""

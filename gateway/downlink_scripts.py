@@ -9,7 +9,7 @@ from citynet.model import Command
 from gateway.codecs import Codec, Entry, verdict
 from gateway.codecs.pool import Pool
 from gateway.devices import Codec as Family
-from gateway.devices import Values, codecs
+from gateway.devices import Values, codec_of
 from gateway.directory import Directory
 from gateway.scripted import output, said
 
@@ -88,7 +88,8 @@ def _packs_nothing(_: Values) -> tuple[int, bytes]:
 
 async def codec_for(directory: Directory, spec: CommandSpec, command: Command) -> Family | None:
     """What protocols encode a command with: the family in Python where it knows commands, else the profile's script."""
-    family, script = codecs().get(command.profile), directory.script(command.profile)
+    family = codec_of(directory.profile(command.profile), command.profile, command.attributes)
+    script = directory.script(command.profile)
     if script is None or (family and family.encode) or command.protocol == "native":
         return family
     made = await encode(directory.pool, script, spec=spec, command=command)

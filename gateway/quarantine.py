@@ -41,7 +41,7 @@ REASONS = {
     "bad_time": "the time cannot be read, has no zone, or lies outside of 2000 to 2100",
     "conflict": "two different values of one series at one time",
     "no_series": "the registry has no series for this key of the device yet",
-    "no_codec": "raw bytes, and the profile has no codec for them",
+    "no_codec": "raw bytes, and the profile has neither a script nor a `language` that reads them",
     "codec_error": "the codec failed on this frame",
     "codec_refused": "the codec itself reports an error in this frame",
     "codec_timeout": "the codec took too long",

@@ -27,7 +27,7 @@ from citynet.model import (
 from citynet.part import Part
 from gateway import checks
 from gateway.decoding import Decoder
-from gateway.devices import codecs
+from gateway.devices import family
 from gateway.directory import Directory
 from gateway.scripted import Heard
 from gateway.wire import device_id, subject_token
@@ -163,5 +163,5 @@ class Redecoder:
         script, known = self.directory.script(profile), self.directory.profile(profile)
         if script is not None:
             return f"{named}/codec@{script.version}"
-        family = profile if profile in codecs() else known.language if known else ""
-        return f"{named}/python:{family}@{__version__}" if family else named
+        file = family(known, profile)
+        return f"{named}/python:{file}@{__version__}" if file else named

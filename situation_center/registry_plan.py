@@ -30,7 +30,10 @@ class DeviceChange:
 
 @dataclass(frozen=True)
 class Change:
-    """What shall be true of one object: given holds the fields in names; org and parent are keys."""
+    """What shall be true of one object: given holds the fields in names; org and parent are keys.
+
+    usual_protocol: that of the profile, for a device that has none yet or gets another profile.
+    """
 
     key: str
     cls: str
@@ -42,6 +45,7 @@ class Change:
     device: DeviceChange | None = None
     life_cycle: str | None = None
     since: datetime | None = None
+    usual_protocol: str | None = None
 
 
 @dataclass
@@ -141,6 +145,8 @@ def object_version(
         parent_id=ids[change.parent] if change.parent else None,
         life_cycle=change.life_cycle or "active",
     )
+    if change.device is None:
+        given = replace(given, attributes=given.attributes | _protocol(change, given.attributes, old))
     names = set(change.names)
     if change.life_cycle and change.device is None:
         check_step(old, change.life_cycle, change.key)
@@ -151,6 +157,15 @@ def object_version(
         cls.check(version.attributes)
     # One name serves both languages until there is another.
     return replace(version, name_ru=version.name_ru or version.name_en, name_en=version.name_en or version.name_ru)
+
+
+def _protocol(change: Change, attributes: Mapping[str, Any], old: Version | None) -> dict[str, str]:
+    """What the profile says, unless the device has a protocol already and keeps its profile."""
+    if change.usual_protocol is None:
+        return {}
+    before = old.attributes if old else {}
+    kept = before.get("protocol") if before.get("profile") == attributes.get("profile") else None
+    return {"protocol": kept or change.usual_protocol}
 
 
 def check_step(old: Version | None, wanted: str, key: str) -> None:
@@ -177,6 +192,7 @@ def _plan_device(
     at, now = plan.versions[point_id], before.get(device_id)
     old, cls = now.version if now else None, kinds.get("device")
     known = {n: getattr(device, n) for n in KNOWN if getattr(device, n) is not None}
+    known |= _protocol(change, known, old)
     keys = set(device.attributes) | set(known)
     keys |= set(old.attributes) - set(KNOWN) if device.whole and old else set()
     given = Version(attributes={**device.attributes, **known})

@@ -1,6 +1,6 @@
 """Device families: one file turns the bytes of one kind of device into values and commands into bytes.
 
-A profile's name picks a codec, its `language` a standard that many devices speak; simulators use the other side."""
+A profile's `language` names its codec, or a standard that many devices speak; simulators use the other side."""
 
 import struct
 from collections.abc import Callable, Mapping
@@ -122,6 +122,21 @@ def codecs() -> dict[str, Codec]:
 def languages() -> dict[str, Language]:
     """Every language by the name that profiles give."""
     return LANGUAGES.load("gateway.devices")
+
+
+def family(profile: Profile | None, name: str) -> str:
+    """Which file of a profile's devices: what its `language` names, else the codec of the profile's own name; or ""."""
+    told = profile.language if profile else ""
+    if told in languages() or told in codecs():
+        return told
+    return name if name in codecs() else ""
+
+
+def codec_of(profile: Profile | None, name: str, attributes: Attributes) -> Codec | None:
+    """What reads and writes for one device of a profile of this name, None where only a script could."""
+    found = family(profile, name)
+    language = languages().get(found)
+    return language.codec(attributes, profile) if language else codecs().get(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 COLUMNS = (
     "key", "class", "name_ru", "name_en", "service", "org", "parent", "lon", "lat", "geometry", "address", "tags",
-    "life_cycle", "external_id", "profile", "since",
+    "life_cycle", "external_id", "profile", "protocol", "since",
 )  # fmt: skip
 ALIASES = {
     "name": "name_ru", "название": "name_ru", "имя": "name_ru", "наименование": "name_ru", "ключ": "key",
@@ -13,7 +13,8 @@ ALIASES = {
     "организация": "org", "родитель": "parent", "долгота": "lon", "longitude": "lon", "lng": "lon", "широта": "lat",
     "latitude": "lat", "адрес": "address", "метки": "tags", "теги": "tags", "состояние": "life_cycle",
     "status": "life_cycle", "eui": "external_id", "deveui": "external_id", "dev_eui": "external_id",
-    "device_id": "external_id", "идентификатор": "external_id", "профиль": "profile", "с": "since", "дата": "since",
+    "device_id": "external_id", "идентификатор": "external_id", "профиль": "profile", "протокол": "protocol",
+    "с": "since", "дата": "since",
     "installed": "since", "установлен": "since",
 }  # fmt: skip
 PREFIXES = ("attr.", "device.")

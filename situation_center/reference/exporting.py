@@ -52,6 +52,7 @@ def _line(row: Row, more: list[str], kinds: Mapping[str, ObjectClass]) -> list[s
         "since": writing.write_moment(row["since"]),
         "external_id": device.get("external_id"),
         "profile": device.get("profile"),
+        "protocol": device.get("protocol") if device.get("protocol") != row["usual_protocol"] else None,
     }
     written = [str(fixed[name] or "") for name in COLUMNS]
     for column in more:

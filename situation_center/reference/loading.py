@@ -74,7 +74,7 @@ def _record(line: int, change: Change) -> tuple[Any, ...]:
     named = bool(change.given.name_ru or change.given.name_en)
     known = change.given.attributes if change.cls == "device" else vars(device) if device else {}
     eui, profile, protocol = (known.get(name) or "" for name in ("external_id", "profile", "protocol"))
-    radio = protocol in RADIO and not _speaks_for_others(change)
+    radio = (protocol or change.usual_protocol) in RADIO and not _speaks_for_others(change)
     area = change.cls in zones.CLASSES
     body = msgspec.msgpack.encode(change)
     return (line, change.key, change.cls, eui, profile, radio, named, area, change.org, change.parent, body)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import Any
 
-from citynet.catalog import Catalog, Profile
+from citynet.catalog import PROTOCOLS, Catalog, Profile
 from citynet.classes import Attribute, ObjectClass
 from citynet.errors import BadInput
 from situation_center.reference import cells
@@ -70,7 +70,8 @@ class Reader:
 
     def _change(self, row: Row, cell: dict[str, str]) -> Change | None:
         profile = self._profile(row, cell)
-        device_id = self._device_id(row, cell, profile)
+        protocol = self._protocol(row, cell, profile)
+        device_id = self._device_id(row, cell, protocol or (profile.protocol if profile else None))
         cls = cell.get("class", "").lower() or (profile.class_ if profile else "")
         if cls and cls not in self.words.kinds:
             row.faults.append(Reject(row.line, "class", "unknown_class", cls[:80]))
@@ -81,7 +82,7 @@ class Reader:
         device = None
         if device_id:
             attributes = self._attributes(row, cell, "device.", self.words.kinds.get("device"))
-            protocol, named = (profile.protocol, profile.name) if profile else (None, None)
+            named = profile.name if profile else None
             if alone:
                 known = {"external_id": device_id, "protocol": protocol, "profile": named}
                 attributes |= {n: v for n, v in known.items() if v is not None}
@@ -99,6 +100,7 @@ class Reader:
             device=device,
             life_cycle=life,
             since=since,
+            usual_protocol=profile.protocol if profile and device_id and not protocol else None,
         )
 
     def _key(self, row: Row, cell: Mapping[str, str], natural: str, *, alone: bool) -> str:
@@ -121,10 +123,20 @@ class Reader:
             )
         return self.words.profiles.get(name)
 
-    def _device_id(self, row: Row, cell: Mapping[str, str], profile: Profile | None) -> str:
+    def _protocol(self, row: Row, cell: Mapping[str, str], profile: Profile | None) -> str | None:
+        """How the device speaks, as the row says: in its own cell, or by an empty one that leaves it to the profile."""
+        if "protocol" not in cell:
+            return None
+        word = cell["protocol"].lower()
+        if word and word not in PROTOCOLS:
+            row.faults.append(Reject(row.line, "protocol", "unknown_protocol", word[:80]))
+            return None
+        return word or (profile.protocol if profile else None)
+
+    def _device_id(self, row: Row, cell: Mapping[str, str], protocol: str | None) -> str:
         if not cell.get("external_id"):
             return ""
-        radio = bool(profile and profile.protocol in cells.RADIO)
+        radio = protocol in cells.RADIO
         read = self._try(row, "external_id", cell, read=lambda c: cells.external_id(c, radio=radio))
         return read or ""
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from citynet.access import Actor, require
-from citynet.catalog import Profile, catalog
+from citynet.catalog import PROTOCOLS, Profile, catalog
 from citynet.db import Connection, Database, named_sql
 from citynet.errors import BadInput, Conflict
 from citynet.model import DeviceSpec, Proposal
@@ -115,7 +115,8 @@ async def adopt(db: Database, actor: Actor, wanted: Adoption) -> int:
         moment = await begin(conn, actor.name)
         profile = await _profile(conn, wanted.profile)
         await _check_new(conn, wanted.external_id)
-        change = from_proposal(_proposal(wanted, profile))
+        heard = await (await conn.execute(SQL["heard"], {"external_id": wanted.external_id})).fetchone()
+        change = from_proposal(_proposal(wanted, profile, _speaks(wanted, profile, heard["subject"] if heard else "")))
         cls = await _class(conn, change.key)
         if cls:  # an object that waits for its device
             await _check_free(conn, change.key)
@@ -124,9 +125,17 @@ async def adopt(db: Database, actor: Actor, wanted: Adoption) -> int:
         return await quarantine.request_replay(conn, by=actor.name, external_id=wanted.external_id)
 
 
-def _proposal(wanted: Adoption, profile: Profile) -> Proposal:
-    radio = profile.protocol in cells.RADIO
-    external_id = cells.external_id(wanted.external_id, radio=radio)
+def _speaks(wanted: Adoption, profile: Profile, subject: str) -> DeviceSpec:
+    """The device as it was heard, or as its profile says when it was not; with the application it came through."""
+    tokens, protocol = subject.split("."), protocol_of(subject)
+    if protocol not in PROTOCOLS:
+        return DeviceSpec(external_id=wanted.external_id, protocol=profile.protocol, profile=profile.name)
+    through = {"application_id": tokens[4].replace("//", ".")} if protocol != "native" and len(tokens) > 4 else {}
+    return DeviceSpec(external_id=wanted.external_id, protocol=protocol, profile=profile.name, attributes=through)
+
+
+def _proposal(wanted: Adoption, profile: Profile, device: DeviceSpec) -> Proposal:
+    external_id = cells.external_id(wanted.external_id, radio=device.protocol in cells.RADIO)
     if external_id != wanted.external_id:
         raise BadInput("bad_identifier", wanted.external_id[:100])
     lon = None if wanted.lon is None else cells.coordinate(str(wanted.lon), 180)
@@ -147,7 +156,7 @@ def _proposal(wanted: Adoption, profile: Profile) -> Proposal:
         lat=lat,
         address=cells.text(wanted.address),
         tags=cells.tags(",".join(wanted.tags)),
-        device=DeviceSpec(external_id=external_id, protocol=profile.protocol, profile=profile.name),
+        device=device,
     )
 
 

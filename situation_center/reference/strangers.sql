@@ -10,6 +10,10 @@ JOIN quarantine f ON f.quarantine_id = q.newest
 WHERE NOT EXISTS (SELECT FROM object_now o WHERE o.key = 'device/' || q.external_id)
 ORDER BY q.last DESC LIMIT %(limit)s
 
+-- heard: the last frame of one identifier, by its own road before any backfill.
+SELECT subject FROM quarantine WHERE reason = 'unknown_device' AND external_id = %(external_id)s
+ORDER BY (subject LIKE 'up.%%') DESC, quarantine_id DESC LIMIT 1
+
 -- frames: the last frames of one identifier.
 SELECT quarantine_id, coalesce(arrived, at) AS at, subject, detail, payload FROM quarantine
 WHERE reason = 'unknown_device' AND external_id = %(external_id)s ORDER BY quarantine_id DESC LIMIT %(limit)s

@@ -174,6 +174,7 @@ def test_a_family_speaks_its_profile(name: str) -> None:
     codec, profile = codecs()[name], catalog().profiles[name]
     for vector in codec.vectors:
         assert set(vector.values) == set(profile.map), vector.name
+    assert profile.language == name  # a copy of the profile under another name keeps it
     actions = {spec.name for spec in profile.command}
     assert {one.action for one in codec.orders} == actions
     assert (codec.encode is None, codec.read is None) == (not actions, not actions)

@@ -155,6 +155,29 @@ async def test_a_stranger_is_seen_adopted_and_its_frames_go_up_again(client: Cli
     await lines_are_true(client)
 
 
+async def test_a_stranger_speaks_as_it_was_heard_whatever_its_profile_says(
+    client: Client, admin: httpx.AsyncClient
+) -> None:
+    subjects = {
+        "eui-70b3d57ed0069999": ("up.3.{}.things_stack.city-bins@ttn.up", "hist.3.{}.native.history"),
+        "bin-by-http": ("up.1.{}.native.up",),
+    }
+    sent = [(name, subject.format(name)) for name, some in subjects.items() for subject in some]
+    async with client.town.ingest.transaction("part:ingest") as conn:
+        for seq, (name, subject) in enumerate(sent):
+            await conn.execute(QUARANTINED, [subject, name, seq, b"{}"])
+    for name in subjects:
+        answer = await admin.post(f"/registry/strangers/{name}", json={"profile": "bin-lora"})
+        assert (answer.status_code, answer.json()["frames"]) == (201, len(subjects[name]))
+    known = (await registry.load(client.town.center)).devices
+    by_radio, by_http = (known[name] for name in subjects)
+    assert (by_radio.protocol, by_radio.attributes["application_id"]) == ("things_stack", "city-bins@ttn")
+    assert (by_http.protocol, by_http.profile) == ("native", "bin-lora")
+    path = f"/registry/objects/device/{by_http.external_id}"
+    assert (await admin.patch(path, json={"attributes": {"protocol": "pigeon"}})).status_code == 422
+    assert (await admin.patch(path, json={"attributes": {"protocol": "chirpstack"}})).json() == {"changed": True}
+
+
 async def test_a_device_is_accepted_where_it_hangs_once_it_is_heard(client: Client, admin: httpx.AsyncClient) -> None:
     sheet = (await admin.get("/registry/labels", params={"class": "bin"})).text
     assert sheet.count("<article><svg") == 5

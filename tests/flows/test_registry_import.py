@@ -84,6 +84,31 @@ async def test_a_fleet_of_the_things_stack_and_who_sends_for_it(town: Town, writ
     assert faults == [(5, "external_id", "bad_eui")]
 
 
+async def test_a_device_may_speak_another_protocol_than_its_profile(town: Town, write: Write, tmp_path: Path) -> None:
+    head, rows = "external_id;profile;name;protocol", ["bin-7;bin-lora;Bin;native", "70b3d57ed0050009;bin-lora;Bin 2;"]
+
+    async def speaks(*, text: str) -> dict[str, str]:
+        outcome, faults = await give(town, write(text))
+        assert (faults, outcome.applied) == ([], True)
+        known = (await registry.load(town.center)).devices
+        return {name: known[name].protocol for name in ("bin-7", "70b3d57ed0050009")}
+
+    mixed = {"bin-7": "native", "70b3d57ed0050009": "chirpstack"}
+    assert await speaks(text="\n".join([head, *rows])) == mixed
+    assert await speaks(text="external_id;profile;name\nbin-7;bin-lora;Renamed\n") == mixed  # no word, no change
+    exported = await everything(town)
+    read = csv.DictReader(io.StringIO(exported.decode("utf-8-sig")), delimiter=";")
+    told = {row["external_id"]: row["protocol"] for row in read}
+    assert (told["bin-7"], told["70b3d57ed0050009"]) == ("native", "")  # only where it is needed to tell
+    (tmp_path / "out.csv").write_bytes(exported)
+    outcome, _ = await give(town, tmp_path / "out.csv")
+    assert (outcome.changed, outcome.new) == (0, 0)
+    assert (await speaks(text=f"{head}\nbin-7;bin-lora;Renamed;\n"))["bin-7"] == "chirpstack"
+    assert (await speaks(text="external_id;profile;class\nbin-7;bin;bin\n"))["bin-7"] == "native"  # with its profile
+    _, faults = await give(town, write(f"{head}\nbin-8;bin-lora;Bin;pigeon\n"), apply=False)
+    assert (2, "protocol", "unknown_protocol") in faults
+
+
 async def test_a_fleet_from_a_russian_spreadsheet(town: Town, write: Write) -> None:
     text = (
         "DevEUI;Профиль;Название;Широта;Долгота;Метки;Состояние;attr.volume_l;device.serial\r\n"

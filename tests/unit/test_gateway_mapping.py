@@ -13,10 +13,11 @@ from citynet.part import Part
 from citynet.registry import Device
 from gateway import checks
 from gateway.decoding import Decoder
+from gateway.devices import codecs
 from gateway.devices.wmbus import OMS_GAS, OMS_KEY
 from gateway.directory import Directory
 from gateway.targets import Targets
-from tests.support.gateway import LIMITS, NOON, chirpstack, native
+from tests.support.gateway import LIMITS, NOON, chirpstack, native, things_stack
 
 CLOCK = Clock(NOON, NOON)
 EUI = "0011223344556677"
@@ -156,6 +157,23 @@ def test_a_telegram_comes_over_native_mqtt(body: Any) -> None:
 def test_a_telegram_that_cannot_be_read_is_quarantined(body: Any, reason: str) -> None:
     rows, reasons, _ = road(decoder(GAS, language="wmbus"), native(body, device=EUI))
     assert (rows, set(reasons)) == ([], {reason})
+
+
+FILL = {"fill": {"quantity": "bin_fill"}}
+
+
+@pytest.mark.parametrize("protocol", ["native", "chirpstack", "things_stack"])
+def test_a_copy_of_a_shipped_profile_keeps_its_family_over_every_network(protocol: str) -> None:
+    given = codecs()["bin-lora"].vectors[0]
+    data = base64.b64encode(given.data).decode()
+    frame = {
+        "native": native({"raw": given.data.hex(), "f_port": given.f_port}, device=EUI),
+        "chirpstack": chirpstack({"fPort": given.f_port, "data": data}, device=EUI),
+        "things_stack": things_stack({"uplink_message": {"f_port": given.f_port, "frm_payload": data}}, device=EUI),
+    }[protocol]
+    by = decoder(FILL, protocol=protocol, language="bin-lora")
+    rows, reasons, _ = road(by, frame)
+    assert (rows, reasons) == ([(1, given.values["fill"])], [])
 
 
 def test_a_profile_of_a_language_that_is_not_there_has_no_codec() -> None:
