@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -78,7 +79,7 @@ class Gathered:
             to, kind = tree.get(key), type(value)
             if to is None and type(key) is str and ("." in key or "[" in key):
                 raise Odd  # stands for a path perhaps
-            if kind is float or (kind is int and -EXACT <= value <= EXACT):
+            if (kind is float and -math.inf < value < math.inf) or (kind is int and -EXACT <= value <= EXACT):
                 if isinstance(to, int):
                     self.offsets.append(to)
                     self.values.append(value)

@@ -26,7 +26,8 @@ from gateway.codecs.pool import Pool
 from gateway.protocols.http_push import intake, webhooks
 from gateway.protocols.http_push.problems import Refused
 from gateway.quarantine import REASONS
-from gateway.scripted import Heard
+from gateway.scripted import Heard, Spoken
+from gateway.targets import Layout
 from gateway.wire import Parsed, Radio
 from schemas import ROOT
 from situation_center.reference import loading
@@ -116,9 +117,19 @@ OUTPUTS = [
 ]
 
 
+# What a profile asks for of them.
+ASKED = ("fill", "nested.a[2].b", "temperature", "normalized.air.temperature")
+MAPPED = Layout({key: number for number, key in enumerate(ASKED)}, {}, (), ())
+
+
+def values_of(spoken: Spoken) -> dict[str, float]:
+    """All numbers of an output."""
+    return {key: value for sample in spoken.samples for key, value in sample.values.items()}
+
+
 def test_whatever_a_codec_returns_becomes_numbers_or_a_reason() -> None:
     print(f"seed {SEED}, {FRAMES} outputs")
-    fuzz, good, reasons = Fuzz(f"{SEED}-outputs", OUTPUTS), 0, Counter[str]()
+    fuzz, good, shortly, reasons = Fuzz(f"{SEED}-outputs", OUTPUTS), 0, 0, Counter[str]()
     for bodies in rounds(fuzz, FRAMES):
         began = time.monotonic()
         for body in bodies:
@@ -128,11 +139,17 @@ def test_whatever_a_codec_returns_becomes_numbers_or_a_reason() -> None:
                 reasons[error.reason] += 1
                 continue
             good += 1
-            values = [value for sample in spoken.samples for value in sample.values.values()]
-            assert all(math.isfinite(value) for value in values), f"seed {SEED}: {body!r}"
+            assert all(math.isfinite(value) for value in values_of(spoken).values()), f"seed {SEED}: {body!r}"
+            quick = scripted.gathered(heard(body.decode("utf-8", "replace")), MAPPED.tree or {}, LIMITS)
+            if quick is not None:
+                shortly += 1
+                found = values_of(spoken)
+                mapped = {number: found[key] for key, number in MAPPED.offsets.items() if key in found}
+                assert dict(zip(quick[0].offsets, quick[0].values, strict=True)) == mapped, f"seed {SEED}: {body!r}"
         assert time.monotonic() - began < BATCH_S, f"seed {SEED}: a batch hangs"
     assert set(reasons) <= set(REASONS), f"seed {SEED}: {set(reasons) - set(REASONS)}"
     assert good > FRAMES // 50
+    assert shortly > FRAMES // 200
 
 
 # One script that does what its bytes say, beside the shipped ones: frames that return, throw, hand out odd things and
