@@ -43,7 +43,7 @@ new: setup  ## write a new plugin with its checks: make new THING=detector NAME=
 chaos: setup  ## kill parts, broker and database under load and under commands, many rounds
 	@CITYNET_CHAOS_ROUNDS=$${CITYNET_CHAOS_ROUNDS:-10} CITYNET_COMMAND_CASES=$${CITYNET_COMMAND_CASES:-520} \
 		CITYNET_COMMAND_PAIRS=$${CITYNET_COMMAND_PAIRS:-2690} \
-		$(BIN)/pytest -q -rP -m chaos tests
+		$(BIN)/pytest -q -rP -o faulthandler_timeout=7200 -m chaos tests
 
 fuzz: setup  ## a million random frames a protocol and decoder, seeds printed; random tests with many more examples
 	@CITYNET_FUZZ_FRAMES=$${CITYNET_FUZZ_FRAMES:-1000000} $(BIN)/pytest -q -s -o faulthandler_timeout=3600 tests/contracts/test_fuzz.py tests/contracts/test_fuzz_roads.py

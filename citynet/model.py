@@ -26,6 +26,8 @@ ReceiptKind = Literal[
     "unknown",
     "readback",
     "withdrawn",
+    "waiting",
+    "kept",
 ]
 
 
@@ -153,6 +155,7 @@ class RadioFrame(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """How one uplink came over the air; a list of them as MessagePack is the body of readings.radio.
 
     arrived_ns is wall time and orders the frames of a device, time_us city time. f_cnt -1: the device has joined.
+    frequency in Hz, 0 where it is not known.
     """
 
     device_id: int
@@ -162,6 +165,7 @@ class RadioFrame(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     f_cnt: int
     spreading: int
     heard: list[HeardBy]
+    frequency: int = 0
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):

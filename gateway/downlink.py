@@ -53,6 +53,7 @@ class DownlinkLane:
 
     async def run(self, puller: Puller) -> None:
         """Follow COMMANDS until the part stops. Raises Unavailable: then commands stay in the stream."""
+        await self.sender.remember()
         await together([self._follow(puller), self._repeat()])
 
     async def _follow(self, puller: Puller) -> None:

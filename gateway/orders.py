@@ -3,7 +3,7 @@
 Each step leaves its proof before the next, so that after a crash nothing is claimed that may not be true."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from citynet.errors import BadInput, Unavailable
 from citynet.model import Command, Receipt, ReceiptKind
 from citynet.part import Part
 from gateway import downlink_scripts
-from gateway.airtime import Budget, airtime_s, duty_cycles
+from gateway.airtime import HOUR, Budget, Burst, burst, written
 from gateway.answers import SQL
 from gateway.arguments import specification
 from gateway.chirpstack.road import Road
@@ -57,13 +57,21 @@ class Sender:
     directory: Directory
     budget: Budget
     road: Road
+    waiting: set[UUID] = field(default_factory=set)  # those of which it was told that they wait
+
+    async def remember(self) -> None:
+        """Take what was on air in the last hour from the receipts: a restart frees no gateway."""
+        since = self.part.clock.now() - HOUR
+        for row in await self.part.db.rows(SQL["on_air"], {"since": since}):
+            if done := written(row["detail"]):
+                self.budget.spend(done, row["time"])
 
     async def take(self, command: Command) -> datetime | None:
         """Bring a command from the stream as far as it goes; a city moment when it must wait for the radio."""
         known = await self._known(command.command_id)
         if known == {"intent"}:
-            await self._after_crash(command)
-        elif not known:
+            return await self._after_crash(command)
+        if not known:
             if await self._unwanted(command.command_id):
                 await self.tell(command, "withdrawn", "taken back before it was sent")
             elif self.part.clock.now() > command.deadline:
@@ -79,22 +87,23 @@ class Sender:
         known = {str(row["kind"]) for row in rows}
         if last:
             known.add(msgspec.json.decode(last, type=Receipt).kind)
-        return known
+        return known - {"waiting"}
 
     async def _unwanted(self, command_id: UUID) -> bool:
         row = await self.part.db.row(SQL["standing"], [command_id])
         return row is not None and (row["state"] in UNWANTED or bool(row["cancel_asked"]))
 
-    async def _after_crash(self, command: Command) -> None:
+    async def _after_crash(self, command: Command) -> datetime | None:
         """Begun, and no proof that it went: it may have. Only a device that knows its command ids gets it again."""
         profile = self.directory.profile(command.profile)
         in_time = self.part.clock.now() <= command.deadline
         if profile and profile.dedup_commands and in_time and not await self._unwanted(command.command_id):
-            await self.send(command, again=True)
-        elif self.road.takes(command):
+            return await self.send(command, again=True)
+        if self.road.takes(command):
             await self._look_up(command, profile)
         else:
             await self.tell(command, "unknown", STOPPED)
+        return None
 
     async def send(self, command: Command, *, again: bool = False, attempt: int = 1) -> datetime | None:
         """Encode, announce, hand over; a city moment when the radio is not free yet."""
@@ -104,24 +113,36 @@ class Sender:
         except BadInput as error:
             await self.tell(command, "failed", str(error))
             return None
-        now, radio = self.part.clock.now(), sender(command, profile)
-        if radio and not again and (due := self.budget.due(radio, now)) > now:
-            self.part.counters["downlinks_waited"] += 1
+        wanted, now = await self._burst(command, profile, downlink), self.part.clock.now()
+        if wanted and (due := self.budget.due(wanted, now)) > now:
+            await self._wait(command, wanted, due)
             return due
+        if wanted:
+            self.budget.spend(wanted, now)  # before anything else happens: others ask for the same gateway
+        self.waiting.discard(command.command_id)
         if not again:
-            await self.tell(command, "intent")
-        self._spend(radio, profile, downlink)
+            await self.tell(command, "intent", str(wanted or ""))
         await self._hand_over_and_tell(command, downlink, attempt=attempt)
         return None
 
-    def _spend(self, radio: str, profile: Profile | None, downlink: Downlink) -> None:
+    async def _burst(self, command: Command, profile: Profile | None, downlink: Downlink) -> Burst | None:
+        """What goes on air for it and by whom; None where nobody has to share anything."""
+        radio = sender(command, profile)
         if not radio:
-            return
-        on_air, duty = 0.0, 1.0
-        if profile and profile.radio_class:
-            on_air = airtime_s(downlink.radio_bytes, profile.downlink_sf)
-            duty = duty_cycles().get(profile.region, 1.0)
-        self.budget.spend(radio, self.part.clock.now(), on_air_s=on_air, duty=duty)
+            return None
+        by_uplink = profile is not None and profile.radio_class == "A"
+        heard = await self.part.db.row(SQL["heard"], [command.device_id]) if by_uplink else None
+        hz, spreading = (heard["frequency"], heard["spreading"]) if heard else (0, 0)
+        return burst(radio, profile, radio_bytes=downlink.radio_bytes, heard_hz=hz, heard_sf=spreading)
+
+    async def _wait(self, command: Command, wanted: Burst, due: datetime) -> None:
+        """Tell once that it waits for its gateway; those before it may make it later still."""
+        self.part.counters["downlinks_waited"] += 1
+        if command.command_id not in self.waiting:
+            self.waiting.add(command.command_id)
+            where = f" in {wanted.band}" if wanted.band else ""
+            moment = due.astimezone(UTC).isoformat(timespec="seconds")
+            await self.tell(command, "waiting", f"{wanted.sender}: not before {moment}{where}")
 
     async def _look_up(self, command: Command, profile: Profile | None) -> None:
         """Begun on a road that can be asked: the queue of the network server may show it."""

@@ -62,6 +62,14 @@ HAVING bool_or(r.kind = 'sent')
   AND NOT bool_or(r.kind IN ('acknowledged', 'rejected', 'failed', 'expired', 'withdrawn', 'readback'))
 ORDER BY c.command_id LIMIT 1000
 
+-- on_air: what was on air since a moment (an intent says it), each attempt once; begun and never sent may have been.
+SELECT i.detail, coalesce(s.time, i.time) AS time
+FROM receipt i LEFT JOIN receipt s ON s.command_id = i.command_id AND s.kind = 'sent'
+WHERE i.kind = 'intent' AND i.detail <> '' AND i.time > %(since)s ORDER BY 2
+
+-- heard: frequency in Hz and spreading factor of the last uplink of a device.
+SELECT frequency, spreading FROM radio_device WHERE device_id = %s
+
 -- queued: which commands a network server has queued under these names.
 SELECT command_id, detail FROM receipt WHERE kind = 'queued' AND detail = ANY(%s)
 

@@ -33,6 +33,7 @@ def _frames(draft: Draft, clock: Clock) -> list[RadioFrame]:
             f_cnt=one.f_cnt,
             spreading=one.spreading,
             heard=[HeardBy(view.gateway, view.rssi, view.snr) for view in one.heard],
+            frequency=one.frequency,
         )
         for (_, device_id, one), arrived, time in zip(draft.receptions, came.tolist(), times, strict=True)
     ]

@@ -10,6 +10,7 @@ from gateway.wire import Heard, Reception
 NOT_READABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 GATEWAYS_MAX = 8
 NAME_CHARS = 64
+HZ_END = 2**31
 RSSI = attrgetter("rssi")
 DBM_MIN, DBM_MAX, DB_MAX = -200.0, 50.0, 100.0
 
@@ -33,7 +34,9 @@ def limited(reception: Reception) -> Reception | None:
         return None
     good = {one.gateway: one for one in sorted(reception.heard, key=RSSI) if _usable(one)}
     spreading = reception.spreading if 0 <= reception.spreading <= 12 else 0
-    return Reception(reception.session, reception.f_cnt, spreading, list(good.values())[-GATEWAYS_MAX:])
+    frequency = reception.frequency if 0 < reception.frequency < HZ_END else 0
+    views = list(good.values())[-GATEWAYS_MAX:]
+    return Reception(reception.session, reception.f_cnt, spreading, views, frequency)
 
 
 def _usable(one: Heard) -> bool:

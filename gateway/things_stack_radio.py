@@ -42,11 +42,13 @@ class Rate(msgspec.Struct):
 
 
 class Sent(msgspec.Struct):
-    """How it was sent."""
+    """How it was sent; frequency in Hz, which the stack writes as a text."""
 
     data_rate: Rate = msgspec.field(default_factory=Rate)
+    frequency: int | str = 0
 
 
+HZ_DIGITS = 10
 RX = msgspec.json.Decoder(list[Rx])
 SENT = msgspec.json.Decoder(Sent)
 
@@ -59,10 +61,13 @@ def reception(
         return None
     try:
         views = RX.decode(metadata)
-        spreading = SENT.decode(settings).data_rate.lora.spreading_factor if settings is not None else 0
+        sent = SENT.decode(settings) if settings is not None else Sent()
     except NOT_READABLE:
         return None
-    return limited(Reception(session, f_cnt, spreading, [_heard(view) for view in views]))
+    text = str(sent.frequency)
+    frequency = int(text) if text.isdecimal() and len(text) <= HZ_DIGITS else 0
+    spreading = sent.data_rate.lora.spreading_factor
+    return limited(Reception(session, f_cnt, spreading, [_heard(view) for view in views], frequency))
 
 
 def _heard(view: Rx) -> Heard:

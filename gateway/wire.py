@@ -62,12 +62,13 @@ class Heard(NamedTuple):
 
 
 class Reception(NamedTuple):
-    """How an uplink came over the air. spreading = factor of LoRa, 0 where it is not known; f_cnt -1 = a join."""
+    """How an uplink came over the air. spreading = factor of LoRa, frequency in Hz, 0 = unknown; f_cnt -1 = a join."""
 
     session: str
     f_cnt: int
     spreading: int
     heard: list[Heard]
+    frequency: int = 0
 
 
 class Answer(NamedTuple):

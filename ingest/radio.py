@@ -44,6 +44,7 @@ class DeviceRadio:
     replays: int = 0
     last_reset: datetime | None = None
     last_replay: datetime | None = None
+    frequency: int = 0
 
     def row(self) -> dict[str, Any]:
         """As JSON takes it."""
@@ -86,6 +87,7 @@ def fold(known: DeviceRadio, frame: RadioFrame) -> Oddity | None:
         best = max(frame.heard, key=lambda one: one.rssi)
         known.rssi, known.snr = best.rssi, best.snr
         known.spreading = frame.spreading or known.spreading
+        known.frequency = frame.frequency or known.frequency
     return oddity
 
 

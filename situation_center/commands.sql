@@ -71,7 +71,7 @@ WHERE command_id = %(command_id)s
 DELETE FROM outbox WHERE msg_id = %s AND NOT taken
 
 -- left: whether a command is known to have been begun.
-SELECT EXISTS (SELECT FROM receipt WHERE command_id = %s) AS begun
+SELECT EXISTS (SELECT FROM receipt WHERE command_id = %s AND kind <> 'waiting') AS begun
 
 -- ask_cancel: the gateway sees this before it begins to send.
 UPDATE command SET cancel_asked = %(actor)s, version = version + 1, change = nextval('command_change')

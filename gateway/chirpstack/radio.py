@@ -35,8 +35,9 @@ class Modulation(msgspec.Struct):
 
 
 class Tx(msgspec.Struct):
-    """How it was sent."""
+    """How it was sent, in Hz."""
 
+    frequency: int = 0
     modulation: Modulation = msgspec.field(default_factory=Modulation)
 
 
@@ -50,13 +51,14 @@ def reception(event: Event) -> Reception | None:
         return None
     try:
         views = RX.decode(event.rx_info)
-        spreading = TX.decode(event.tx_info).modulation.lora.spreading_factor if bytes(event.tx_info) else 0
+        sent = TX.decode(event.tx_info) if bytes(event.tx_info) else Tx()
     except NOT_READABLE:
         return None
+    spreading = sent.modulation.lora.spreading_factor
     if not spreading and 0 <= event.dr <= NARROW_RATES:
         spreading = SLOWEST - event.dr
     told = [heard(view.gateway_id, view.rssi, view.snr, at=view.location) for view in views]
-    return limited(Reception(event.dev_addr, event.f_cnt, spreading, told))
+    return limited(Reception(event.dev_addr, event.f_cnt, spreading, told, sent.frequency))
 
 
 def of_protobuf(message: Any) -> tuple[msgspec.Raw, msgspec.Raw]:
@@ -70,5 +72,5 @@ def of_protobuf(message: Any) -> tuple[msgspec.Raw, msgspec.Raw]:
         )
         for rx in message.rx_info
     ]
-    sent = Tx(Modulation(Lora(message.tx_info.modulation.lora.spreading_factor)))
+    sent = Tx(message.tx_info.frequency, Modulation(Lora(message.tx_info.modulation.lora.spreading_factor)))
     return msgspec.Raw(msgspec.json.encode(views)), msgspec.Raw(msgspec.json.encode(sent))

@@ -313,7 +313,7 @@ class ThingsStack:
             "correlation_ids": [f"{MARK}{command.command_id}", f"{DEADLINE}{order.wall_deadline.isoformat()}"],
         }
         subject = f"v3.{application}.devices.{subject_token(command.external_id)}.down.{way}"
-        return Downlink(subject, msgspec.json.encode({"downlinks": [downlink]}))
+        return Downlink(subject, msgspec.json.encode({"downlinks": [downlink]}), radio_bytes=len(data))
 
 
 PROTOCOLS.register("things_stack")(ThingsStack())

@@ -243,11 +243,14 @@ CREATE INDEX condition_object ON condition (object_id, opened DESC);
 CREATE TABLE receipt (
   receipt_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
   command_id uuid NOT NULL, kind text NOT NULL CHECK (kind IN
-    ('intent','sent','queued','radiated','acknowledged','rejected','failed','expired','unknown','readback','withdrawn')),
+    ('intent','sent','queued','radiated','acknowledged','rejected','failed','expired','unknown','readback','withdrawn',
+     'waiting','kept')),
   time timestamptz NOT NULL, detail text NOT NULL DEFAULT '', recorded timestamptz NOT NULL DEFAULT now(),
   UNIQUE (command_id, kind, detail));
 -- Answers of a network server name its queue item: the receipt tells which command that is.
 CREATE INDEX receipt_queue_item ON receipt (detail) WHERE kind = 'queued';
+-- What radio gateways have sent in the last hour: an intent says its time on air.
+CREATE INDEX receipt_on_air ON receipt (time) WHERE kind = 'intent' AND detail <> '';
 
 -- ---------------------------------------------------------------- radio (written by ingest only)
 -- Which gateway of a radio network hears which device, over the last 30 days: moving means of RSSI in dBm and SNR in dB.
@@ -263,7 +266,8 @@ CREATE TABLE radio_device (
   session text NOT NULL, f_cnt bigint NOT NULL, low_f_cnt bigint, spreading int2 NOT NULL, rssi real, snr real,
   day int NOT NULL, frames int[] NOT NULL CHECK (cardinality(frames) = 30), lost int[] NOT NULL CHECK (cardinality(lost) = 30),
   month_frames int NOT NULL, month_lost int NOT NULL,  -- their sums
-  resets int NOT NULL DEFAULT 0, replays int NOT NULL DEFAULT 0, last_reset timestamptz, last_replay timestamptz);
+  resets int NOT NULL DEFAULT 0, replays int NOT NULL DEFAULT 0, last_reset timestamptz, last_replay timestamptz,
+  frequency int NOT NULL DEFAULT 0);  -- of its last frame in Hz, 0 = not known
 GRANT SELECT, INSERT, UPDATE, DELETE ON radio_link, radio_device TO citynet_ingest;
 GRANT SELECT ON radio_link, radio_device TO citynet_center, citynet_analytics, citynet_gateway;
 

@@ -1,6 +1,8 @@
 """Commands in the read models: what was ordered, what could be."""
 
+import re
 import uuid
+from datetime import datetime
 from typing import Any, cast
 
 from citynet.access import Actor, allowed, require
@@ -12,6 +14,7 @@ from situation_center.targets import Target, targets
 from situation_center.views.base import SQL, scope
 from situation_center.views.rows import ArgumentRow, CommandRow, PossibleCommand
 
+WAITING = re.compile(r"(.+): not before (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00)")
 LIMIT = 50
 LISTED = 200
 # Parameters of the query `commands` that leave nothing out but what is not named.
@@ -52,7 +55,7 @@ async def commands_list(
 
 async def _commands(db: Center, actor: Actor, given: Row) -> list[CommandRow]:
     rows = await db.rows(SQL["commands"], EVERY | given | scope(actor))
-    return [cast(CommandRow, ordered_row(row)) for row in rows]
+    return [cast(CommandRow, ordered_row(row) | _airtime(row)) for row in rows]
 
 
 def ordered_row(row: Row) -> Row:
@@ -61,6 +64,12 @@ def ordered_row(row: Row) -> Row:
     spec: dict[str, Any] = next((s for s in specs if s["name"] == row["action"]), {})
     titles = {"title_ru": spec.get("title_ru", row["action"]), "title_en": spec.get("title_en", row["action"])}
     return {**row, **titles}
+
+
+def _airtime(row: Row) -> Row:
+    """Which radio gateway a command waits for, and until when at least, from the receipt `waiting`."""
+    found = WAITING.match(row.pop("waiting") or "")
+    return {"airtime_of": found and found[1], "airtime_from": found and datetime.fromisoformat(found[2])}
 
 
 async def possible(db: Center, actor: Actor, objects: list[int]) -> list[PossibleCommand]:

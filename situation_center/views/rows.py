@@ -98,6 +98,8 @@ class CommandRow(TypedDict):
     """A command and where it stands.
 
     next_uplink: a class A device is waited for, and when it is expected to speak. before: what telemetry showed.
+    airtime_of, airtime_from: the radio gateway that it waits for, and until when at least. kept: why the network server
+    could not give it back.
     """
 
     command_id: str
@@ -120,6 +122,9 @@ class CommandRow(TypedDict):
     before: float | None
     undoes: str | None
     next_uplink: datetime | None
+    airtime_of: str | None
+    airtime_from: datetime | None
+    kept: str | None
     version: int
     change: int
 

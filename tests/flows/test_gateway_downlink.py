@@ -119,7 +119,8 @@ async def test_a_chirpstack_command_and_its_events(city: Settings, admin_bus: Na
             network.publish(f"{TOPIC}/event/txack", {**event, "queueItemId": str(uuid.uuid4())})
         found = await receipts(admin_bus, 4)
         await until(lambda: part.counters["foreign_answers"] == 1)
-    assert found == [("intent", ""), ("sent", ""), ("radiated", "gw-1"), ("acknowledged", "")]
+    assert found[0] == ("intent", f"{APPLICATION}: 0.046 s in 869.4-869.65 MHz")
+    assert found[1:] == [("sent", ""), ("radiated", "gw-1"), ("acknowledged", "")]
 
 
 async def test_a_things_stack_command_and_its_events(city: Settings, admin_bus: NatsBus, planted: Database) -> None:
@@ -260,22 +261,34 @@ async def test_who_knows_its_commands_gets_an_unanswered_one_again(
             assert part.counters["commands_repeated"] == 1
 
 
-async def test_a_gateway_keeps_its_duty_cycle_and_nobody_else_waits(
+async def on_air(settings: Settings, command: Command, seconds: float) -> None:
+    """What the gateway part has told of a command before it was restarted: the lamp's gateway has spoken so long."""
+    ingest = await Database(dsn(settings, "ingest")).open()
+    async with ingest.transaction("part:ingest") as conn:
+        for kind, detail in (("intent", f"{APPLICATION}: {seconds} s in 869.4-869.65 MHz"), ("sent", "")):
+            row = [command.command_id, kind, wall_clock().now(), detail]
+            await conn.execute("INSERT INTO receipt (command_id, kind, time, detail) VALUES (%s, %s, %s, %s)", row)
+    await ingest.close()
+
+
+async def test_a_gateway_keeps_its_duty_cycle_over_a_restart_and_nobody_else_waits(
     city: Settings, admin_bus: NatsBus, planted: Database
 ) -> None:
+    await on_air(city, await ask(planted, LORA_LAMP), 359.99)  # of 360 s an hour
+    lamp = await ask(planted, LORA_LAMP, deadline=wall_clock().now() + timedelta(hours=2))
     async with running(city) as part:
         with mqtt(city, "lorawan") as network:
             network.subscribe("application/+/device/+/command/down")
-            first, second = await ask(planted, LORA_LAMP), await ask(planted, LORA_LAMP)
-            part.clock = Clock(part.clock.now(), datetime.now(UTC), 1e-6)  # no time passes until the test says so
-            for command in (first, second, await ask(planted, LAMP)):
+            for command in (lamp, await ask(planted, LAMP)):
                 await give(admin_bus, command)
-            await until(lambda: (part.counters["commands_sent"], part.counters["downlinks_waited"]) == (2, 1))
-            now = part.clock.now()
-            part.clock = Clock(now + timedelta(seconds=10), datetime.now(UTC))  # more than 50 ms of 1 %
-            await until(lambda: part.counters["commands_sent"] == 3)
-            ids = [network.received()[1]["id"] for _ in range(2)]
-            assert ids == [str(first.command_id), str(second.command_id)]
+            await until(lambda: (part.counters["commands_sent"], part.counters["downlinks_waited"]) == (1, 1))
+            (detail,) = [detail for kind, detail in await receipts(admin_bus, 3) if kind == "waiting"]
+            assert detail.startswith(f"{APPLICATION}: not before 20")
+            assert detail.endswith("in 869.4-869.65 MHz")
+            part.clock = Clock(part.clock.now() + timedelta(hours=1), datetime.now(UTC))
+            await until(lambda: part.counters["commands_sent"] == 2)
+            assert network.received()[1]["id"] == str(lamp.command_id)
+        assert (await receipts(admin_bus, 2))[0] == ("intent", f"{APPLICATION}: 0.046 s in 869.4-869.65 MHz")
 
 
 async def test_a_command_given_twice_is_sent_once(city: Settings, admin_bus: NatsBus, planted: Database) -> None:

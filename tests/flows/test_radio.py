@@ -33,7 +33,10 @@ async def test_an_uplink_tells_who_heard_it(city: Settings, center_db: Database)
         with mqtt(city, "lorawan") as network:
             for count in (1, 2, 5):
                 body = {"fCnt": count, "fPort": 10, "data": "ZQDZA2I=", "devAddr": "01ab23cd", "dr": 3}
-                network.publish(f"application/{APPLICATION}/device/{BIN}/event/up", body | {"rxInfo": views})
+                network.publish(
+                    f"application/{APPLICATION}/device/{BIN}/event/up",
+                    body | {"rxInfo": views, "txInfo": {"frequency": 868_500_000}},
+                )
 
         async def told() -> bool:
             row = await owner.row("SELECT f_cnt FROM radio_device")
@@ -44,6 +47,7 @@ async def test_an_uplink_tells_who_heard_it(city: Settings, center_db: Database)
     assert [tuple(row.values()) for row in links] == [("a", 3, -90, 6), ("b", 3, -110, -2)]
     (row,) = await owner.rows("SELECT * FROM radio_device")
     assert (sum(row["frames"]), sum(row["lost"]), row["spreading"], row["rssi"]) == (3, 2, 9, -90)
+    assert row["frequency"] == 868_500_000
 
 
 def frame(device_id: int, count: int, hour: int, *, gateway: str = "a") -> RadioFrame:

@@ -1,5 +1,6 @@
 """What a radio gateway may send, and which commands go out twice."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from citynet.catalog import Profile
 from gateway import retries
-from gateway.airtime import Budget, airtime_s, duty_cycles
+from gateway.airtime import HOUR, Budget, Burst, Region, airtime_s, burst, regions, written
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -22,29 +23,76 @@ def test_time_on_air(payload: int, sf: int, seconds: float) -> None:
     assert airtime_s(payload, sf) == pytest.approx(seconds)
 
 
-def test_the_duty_cycle_keeps_a_gateway_silent() -> None:
-    budget, duty = Budget(60), duty_cycles()["EU868"]
-    assert budget.due("gw-1", NOON) == NOON
-    budget.spend("gw-1", NOON, on_air_s=0.5, duty=duty)
-    assert budget.due("gw-1", NOON + SECOND) == NOON + 50 * SECOND
-    assert budget.due("gw-2", NOON + SECOND) == NOON + SECOND
-    assert budget.due("gw-1", NOON + 50 * SECOND) == NOON + 50 * SECOND
+EU, RU = regions()["EU868"], regions()["RU864"]
+
+
+@pytest.mark.parametrize(
+    ("region", "mhz", "duty"),
+    [
+        (EU, 864.9, 0.001), (EU, 865.0, 0.01), (EU, 867.1, 0.01), (EU, 868.1, 0.01), (EU, 868.9, 0.001),
+        (EU, 869.525, 0.1), (EU, 869.8, 0.01), (EU, 868.65, 0.001), (EU, 433.1, 0.001),
+        (RU, 864.1, 0.001), (RU, 866.1, 0.01), (RU, 868.9, 0.1), (RU, 869.1, 0.1), (RU, 865.5, 0.001),
+    ],
+)  # fmt: skip
+def test_sub_bands(region: Region, mhz: float, duty: float) -> None:
+    assert region.band(round(mhz * 1e6)).duty == duty
+
+
+def in_air(seconds: float, mhz: float = 868.1, sender: str = "gw-1") -> Burst:
+    return Burst(sender, EU.band(round(mhz * 1e6)), seconds)
 
 
 def test_an_hour_of_a_gateway_stays_within_its_share() -> None:
-    budget, now, on_air = Budget(60), NOON, 0.0
-    while (now := budget.due("gw", now)) < NOON + 3600 * SECOND:
-        budget.spend("gw", now, on_air_s=0.072, duty=0.01)
-        on_air += 0.072
-    assert 30 < on_air <= 36.0
+    budget = Budget(60)
+    for second in range(2):
+        assert budget.due(in_air(18.0), NOON + second * SECOND) == NOON + second * SECOND
+        budget.spend(in_air(18.0), NOON + second * SECOND)
+    assert budget.due(in_air(0.1), NOON + 2 * SECOND) == NOON + HOUR
+    assert budget.due(in_air(20.0), NOON + 2 * SECOND) == NOON + HOUR + SECOND
+    assert budget.due(in_air(0.1, 869.525), NOON + 2 * SECOND) == NOON + 2 * SECOND  # the second window is elsewhere
+    assert budget.due(in_air(0.1, sender="gw-2"), NOON + 2 * SECOND) == NOON + 2 * SECOND
+    assert budget.due(in_air(0.1), NOON + HOUR) == NOON + HOUR
+
+
+def test_no_hour_of_a_long_queue_is_above_its_share() -> None:
+    budget, now, sent = Budget(600), NOON, []
+    while (now := budget.due(in_air(2.5, 864.1), now)) < NOON + 5 * HOUR:
+        budget.spend(in_air(2.5, 864.1), now)
+        sent.append(now)
+    assert len(sent) == 5
+    assert all(later - one >= HOUR for one, later in itertools.pairwise(sent))
 
 
 def test_the_most_a_minute() -> None:
-    budget = Budget(3)
+    budget, wanted = Budget(3), Burst("gw")
     for second in range(3):
-        budget.spend("gw", NOON + second * SECOND, on_air_s=0.0, duty=1.0)
-    assert budget.due("gw", NOON + 3 * SECOND) == NOON + 60 * SECOND
-    assert budget.due("gw", NOON + 61 * SECOND) == NOON + 61 * SECOND
+        budget.spend(wanted, NOON + second * SECOND)
+    assert budget.due(wanted, NOON + 3 * SECOND) == NOON + 60 * SECOND
+    assert budget.due(wanted, NOON + 61 * SECOND) == NOON + 61 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("radio", "hz", "sf", "band", "on_air"),
+    [
+        ("A", 867_100_000, 7, 867.1, 0.041216), ("A", 0, 0, 868.1, airtime_s(0, 12)),
+        ("C", 867_100_000, 7, 869.525, airtime_s(0, 12)), ("B", 867_100_000, 7, 869.525, airtime_s(0, 12)),
+    ],
+)  # fmt: skip
+def test_which_window_of_which_class(radio: str, hz: int, sf: int, band: float, on_air: float) -> None:
+    found = burst("gw: 1", profile(radio), radio_bytes=0, heard_hz=hz, heard_sf=sf)
+    assert found.band == EU.band(round(band * 1e6))
+    assert found.on_air_s == pytest.approx(on_air)
+    again = written(str(found))
+    assert again
+    assert found.band
+    assert again.band
+    assert (again.sender, again.band.from_hz, again.band.to_hz) == ("gw: 1", found.band.from_hz, found.band.to_hz)
+    assert again.on_air_s == pytest.approx(on_air, abs=0.001)
+
+
+def test_who_is_always_connected_needs_no_airtime() -> None:
+    found = burst("cabinet", profile(""), radio_bytes=0, heard_hz=0, heard_sf=0)
+    assert (found.band, found.on_air_s, str(found), written("")) == (None, 0.0, "", None)
 
 
 def profile(radio_class: str, *, dedup: bool = True) -> Profile:

@@ -18,7 +18,7 @@ def up(*, f_port: int = 10) -> integration.UplinkEvent:
     made = integration.UplinkEvent(f_cnt=7, f_port=f_port, data=HALF_FULL, dev_addr=SESSION, dr=5)
     made.time.FromMicroseconds(NOON_US)
     made.device_info.application_id, made.device_info.dev_eui = APPLICATION, BIN
-    made.tx_info.modulation.lora.spreading_factor = 9
+    made.tx_info.modulation.lora.spreading_factor, made.tx_info.frequency = 9, 867_100_000
     near = made.rx_info.add(gateway_id="0016c001f1500001", rssi=-97, snr=7.5)
     near.location.longitude, near.location.latitude = 37.75, 44.5
     made.rx_info.add(gateway_id="0016c001f1500002", rssi=-118, snr=-9.25)
@@ -34,16 +34,16 @@ def test_chirpstack_says_who_heard_a_frame(body: object, f_port: int) -> None:
     """By JSON and by protobuf; a frame without values counts too, or its counter would look like a loss."""
     assert callable(body)
     draft = decoder().decode([chirpstack(body(up(f_port=f_port)))])
-    assert [reception for _, _, reception in draft.receptions] == [Reception(SESSION, 7, 9, [FAR, NEAR])]
+    assert [reception for _, _, reception in draft.receptions] == [Reception(SESSION, 7, 9, [FAR, NEAR], 867_100_000)]
 
 
 def test_the_things_stack_says_it_too() -> None:
     heard = [{"gateway_ids": {"gateway_id": "gtw1", "eui": "9C5C8E00001A05C4"}, "rssi": -35, "snr": 5}]
     uplink = {"f_cnt": 3, "f_port": 10, "frm_payload": "ZQDZA2I=", "rx_metadata": heard}
-    uplink["settings"] = {"data_rate": {"lora": {"spreading_factor": 7}}}
+    uplink["settings"] = {"data_rate": {"lora": {"spreading_factor": 7}}, "frequency": "868300000"}
     body = {"end_device_ids": {"dev_addr": "260BCB29"}, "uplink_message": uplink}
     draft = decoder().decode([things_stack(body)])
-    assert draft.receptions[0][2] == Reception("260BCB29", 3, 7, [Heard("9c5c8e00001a05c4", -35.0, 5.0)])
+    assert draft.receptions[0][2] == Reception("260BCB29", 3, 7, [Heard("9c5c8e00001a05c4", -35.0, 5.0)], 868_300_000)
 
 
 @pytest.mark.parametrize("rx", [b'"no list"', b'[{"rssi": "strong"}]', b"[[[]]]", b"null"])

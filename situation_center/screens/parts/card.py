@@ -183,10 +183,18 @@ def _waits_for(row: CommandRow, language: str, zone: ZoneInfo) -> list[str]:
     """What a command waits for that no person can hasten."""
     said = []
     if row["cancel_asked"] and row["finished"] is None:
-        said.append(say(language, "card.cancel_asked"))
+        said.append(_kept(row, language) or say(language, "card.cancel_asked"))
+    if row["airtime_of"] and row["airtime_from"]:
+        time = clock_time(row["airtime_from"], zone)
+        said.append(say(language, "card.airtime", gateway=row["airtime_of"], time=time))
     if row["next_uplink"] is not None:
         said.append(say(language, "card.next_uplink", time=clock_time(row["next_uplink"], zone)))
     return said
+
+
+def _kept(row: CommandRow, language: str) -> str:
+    """Why a command could not be taken back from its network server; empty while that is still tried."""
+    return say(language, "card.kept", why=word(language, "kept", row["kept"])) if row["kept"] else ""
 
 
 def _second_person(row: CommandRow, who: Actor) -> list[html.Button]:
