@@ -313,11 +313,16 @@ async def test_a_certificate_signs_in_its_device_and_no_other(
         server.stop()
 
 
-async def test_a_flood_of_guesses_keeps_no_known_device_out(
-    city: Settings, service: Part, center_db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that starts now slows an address soon, and for long."""
     monkeypatch.setattr(limits, "FREE", 3)
     monkeypatch.setattr(limits, "PER_S", 0.001)
+
+
+async def test_a_flood_of_guesses_keeps_no_known_device_out(
+    impatient: None, city: Settings, service: Part, center_db: Database
+) -> None:
     token = await credentials.issue_token(center_db, LAMP, by=BY)
     other = await credentials.issue_token(center_db, BIN, by=BY)
     with signing_in(city, LAMP, token) as lamp:

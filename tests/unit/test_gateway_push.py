@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from citynet.errors import BadInput, Forbidden
 from citynet.settings import Settings
+from gateway.buckets import Buckets
 from gateway.protocols.http_push import intake, webhooks
 from gateway.protocols.http_push.idempotency import message_ids
 from gateway.protocols.http_push.problems import Refused
-from gateway.protocols.http_push.rates import BURST_S, Rates
 from gateway.qos0 import partition
 
 LIMITS = Settings()
@@ -143,10 +143,10 @@ def test_ids_follow_key_credential_place_and_body() -> None:
 
 
 def test_a_rate_lets_a_large_batch_in_and_the_next_one_wait() -> None:
-    rates = Rates(10.0)
+    rates = Buckets(10.0, 100.0)
     assert rates.wait_s("a", now=0) == 0
-    rates.spend("a", 10 * BURST_S + 50, now=0)
+    rates.spend("a", 150, now=0)
     assert (rates.wait_s("a", now=0), rates.wait_s("b", now=0)) == (6, 0)
     assert rates.wait_s("a", now=6) == 0
     rates.spend("a", 1, now=1e6)  # never more than full
-    assert rates.level["a"][0] == 10 * BURST_S - 1
+    assert rates.level("a", now=1e6) == 99

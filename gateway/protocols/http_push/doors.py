@@ -10,8 +10,8 @@ from citynet.bus import Incoming
 from citynet.db import AWAY, named_sql
 from citynet.errors import BadInput, Forbidden
 from citynet.part import Part
+from gateway.buckets import Buckets
 from gateway.protocols.http_push.problems import Refused, TooFast
-from gateway.protocols.http_push.rates import Rates
 
 SQL = named_sql(Path(__file__).with_name("queries.sql"))
 FRESH_S = 2.0
@@ -19,6 +19,12 @@ FRESH_S = 2.0
 STALE_S = 300.0
 CALLERS_MAX = 20_000
 LOOKUPS_PER_S = 50.0
+BURST_S = 10
+
+
+def buckets(per_s: float) -> Buckets:
+    """Of credentials or addresses that may have so many a second, and those of some seconds at once."""
+    return Buckets(per_s, per_s * BURST_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +42,12 @@ class Doors:
     """Asks for tokens and keeps the rates. A revoked token is refused as soon as its change is announced."""
 
     part: Part
-    rates: Rates = field(init=False)
-    lookups: Rates = field(default_factory=lambda: Rates(LOOKUPS_PER_S))
+    rates: Buckets = field(init=False)
+    lookups: Buckets = field(default_factory=lambda: buckets(LOOKUPS_PER_S))
     _known: dict[bytes, tuple[Caller | None, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.rates = Rates(self.part.settings.push_rate_per_s)
+        self.rates = buckets(self.part.settings.push_rate_per_s)
 
     async def forget(self, _: Incoming) -> None:
         """Something in the registry or among the credentials has changed."""
