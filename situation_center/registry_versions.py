@@ -53,20 +53,21 @@ FIELDS = tuple(f.name for f in fields(Version))
 
 @dataclass(frozen=True)
 class Moment:
-    """When a change is true (city) and when it is written down (wall), and who makes it."""
+    """When a change is true (city) and when it is written down (wall), who makes it and why."""
 
     city: datetime
     recorded: datetime
     actor: str
+    note: str = ""
 
 
-async def begin(conn: Connection, actor: str, *, lock: bool = True) -> Moment:
+async def begin(conn: Connection, actor: str, *, lock: bool = True, note: str = "") -> Moment:
     """The moment of this transaction's changes; with lock, no other writer of the registry is at work until it ends."""
     if lock:
         await conn.execute(SQL["lock"])
     row = await (await conn.execute(SQL["moment"])).fetchone()
     assert row is not None
-    return Moment(row["city"], row["recorded"], actor)
+    return Moment(row["city"], row["recorded"], actor, note)
 
 
 def from_row(row: Mapping[str, Any]) -> Version:
@@ -76,16 +77,17 @@ def from_row(row: Mapping[str, Any]) -> Version:
 
 @dataclass(frozen=True)
 class Current:
-    """The version that is true now, and since when."""
+    """The version that is true now, since when, and when that was written down."""
 
     version: Version
     valid_from: datetime
+    recorded_from: datetime
 
 
 async def current(conn: Connection, ids: Iterable[int]) -> dict[int, Current]:
     """Newest versions by id, also of what is retired."""
     rows = await (await conn.execute(SQL["current"], {"ids": list(ids)})).fetchall()
-    return {row["object_id"]: Current(from_row(row), row["valid_from"]) for row in rows}
+    return {row["object_id"]: Current(from_row(row), row["valid_from"], row["recorded_from"]) for row in rows}
 
 
 def differs(wanted: Mapping[int, Version], known: Mapping[int, Current]) -> set[int]:
@@ -130,7 +132,7 @@ async def _replace(
 
 def _columns(object_id: int, v: Version, start: datetime, *, moment: Moment) -> tuple[Any, ...]:
     place = (v.service, v.org_id, v.parent_id, v.lon, v.lat, v.geometry, v.zone_ids, Jsonb(v.attributes))
-    rest = (v.life_cycle, v.tags, v.address, Jsonb(v.origin), v.retired, moment.actor)
+    rest = (v.life_cycle, v.tags, v.address, Jsonb(v.origin), v.retired, moment.actor, moment.note)
     return (object_id, start, moment.recorded, v.name_ru, v.name_en, *place, *rest)
 
 
@@ -168,6 +170,15 @@ def take(
         else:
             attributes[key] = new
     return replace(before, **picked, attributes=attributes, origin=origin, retired=False)
+
+
+def holder(now: Version, name: str, *, source: str, cls: ObjectClass | None) -> str:
+    """The system whose word on a field ("attributes.x" for an attribute) stands against source; empty = none."""
+    head, _, key = name.partition(".")
+    title = key or TOGETHER.get(head, head)
+    old = now.attributes.get(key) if key else getattr(now, head)
+    order, wrote = cls.order_of(title) if cls else (), now.origin.get(title)
+    return "" if not order or _may(order, source, wrote, empty=old in EMPTY) else wrote or ""
 
 
 def _may(order: tuple[str, ...], source: str, wrote: str | None, *, empty: bool) -> bool:

@@ -36,7 +36,8 @@ CREATE TABLE object_version (
   life_cycle text NOT NULL DEFAULT 'active' CHECK (life_cycle IN
     ('planned','installed','active','out_of_service','retired','swapped')),
   tags text[] NOT NULL DEFAULT '{}', address text NOT NULL DEFAULT '',
-  origin jsonb NOT NULL DEFAULT '{}');  -- field -> source that wrote it last, where the class names an order of sources
+  origin jsonb NOT NULL DEFAULT '{}',  -- field -> source that wrote it last, where the class names an order of sources
+  note text NOT NULL DEFAULT '' CHECK (length(note) <= 1000));  -- why, in the words of who wrote it
 CREATE INDEX object_version_current ON object_version (object_id) WHERE recorded_to = 'infinity';
 CREATE INDEX object_version_parent ON object_version (parent_id) WHERE recorded_to = 'infinity';
 -- The gateway finds a device by its name on the wire, and what has changed since it looked last.

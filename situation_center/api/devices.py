@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from situation_center.api.doors import Installs, Place, ProblemRoute, ReadsQuarantine, ReadsRegistry, WritesRegistry
@@ -36,6 +36,8 @@ class Fields(Strict):
     parent: str | None = Field(None, max_length=200, description="key; empty = none")
     place: tuple[Degrees, Degrees] | None = Field(None, description="longitude, latitude")
     attributes: dict[str, Any] = Field({}, max_length=200)
+    seen: AwareDatetime | None = Field(None, description="recorded_from of the version you saw; a newer one = 409")
+    note: str = Field("", max_length=1000, description="why")
 
 
 class Step(Strict):

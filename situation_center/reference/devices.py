@@ -5,18 +5,19 @@ Every change is a version and an audit row in one transaction. Called by the API
 
 import uuid
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from citynet.access import Actor, require
 from citynet.catalog import catalog
 from citynet.db import Connection, Database, Row, named_sql
-from citynet.errors import BadInput, NotFound
+from citynet.errors import BadInput, Conflict, NotFound
 from situation_center import credentials, registry_write
 from situation_center.reference import cells
 from situation_center.registry_lines import show
-from situation_center.registry_plan import Change, check_step, device_key
-from situation_center.registry_versions import GONE, Moment, Version, begin, current, write
+from situation_center.registry_plan import KNOWN, Change, check_step, device_key
+from situation_center.registry_versions import GONE, Moment, Version, begin, current, holder, write
 
 SQL = named_sql(Path(__file__).with_name("devices.sql"))
 SOURCE = "registry"
@@ -36,7 +37,10 @@ class Thing:
 
 @dataclass(frozen=True)
 class Edit:
-    """Fields to change; None = as it is. place: lon, lat. attributes: a value of None takes one away."""
+    """Fields to change; None = as it is. place: lon, lat. attributes: a value of None takes one away.
+
+    seen: when the version was written down that the change starts from; None = whatever is there. note: why.
+    """
 
     name_ru: str | None = None
     name_en: str | None = None
@@ -45,6 +49,8 @@ class Edit:
     parent: str | None = None
     place: tuple[float, float] | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
+    seen: datetime | None = None
+    note: str = ""
 
 
 async def find(db: Database, ref: str) -> Thing:
@@ -61,9 +67,23 @@ async def find(db: Database, ref: str) -> Thing:
 
 
 async def edit(db: Database, actor: Actor, ref: str, *, wanted: Edit) -> bool:
-    """Change fields of an object; whether anything is different now. Raises NotFound, BadInput."""
+    """Change fields of an object; whether anything is different now.
+
+    Raises NotFound, BadInput (also foreign_field where another system has the last word), Conflict where somebody has
+    changed the object since it was seen. Needs registry.write.
+    """
     require(actor, RIGHT)
     thing = await find(db, ref)
+    change = _change(thing, wanted)
+    note = cells.text(wanted.note.strip(), NOTE_MAX)
+    detail = {"fields": sorted([*change.names, *wanted.attributes]), "note": note}
+    async with db.transaction(actor.name, action="registry.edit", object_=thing.key, detail=detail) as conn:
+        moment = await begin(conn, actor.name, note=note)
+        await _may_change(conn, thing, change, seen=wanted.seen)
+        return await registry_write.put(conn, [change], source=SOURCE, catalog=catalog(), moment=moment) > 0
+
+
+def _change(thing: Thing, wanted: Edit) -> Change:
     given: dict[str, Any] = {n: cells.text(v) for n in ("name_ru", "name_en") if (v := getattr(wanted, n))}
     if wanted.address is not None:
         given["address"] = cells.text(wanted.address)
@@ -73,19 +93,36 @@ async def edit(db: Database, actor: Actor, ref: str, *, wanted: Edit) -> bool:
         lon, lat = wanted.place
         given |= {"lon": cells.coordinate(str(lon), 180), "lat": cells.coordinate(str(lat), 90)}
     names = set(given) | ({"parent_id"} if wanted.parent is not None else set())
-    if wanted.parent == thing.key:
-        raise BadInput("parent_circle", thing.key)
-    change = Change(
+    return Change(
         key=thing.key,
         cls=thing.cls,
         given=Version(**given, attributes=wanted.attributes),
         names=frozenset(names),
         parent=wanted.parent or None,
     )
-    detail = {"fields": sorted([*names, *wanted.attributes])}
-    async with db.transaction(actor.name, action="registry.edit", object_=thing.key, detail=detail) as conn:
-        moment = await begin(conn, actor.name)
-        return await registry_write.put(conn, [change], source=SOURCE, catalog=catalog(), moment=moment) > 0
+
+
+async def _may_change(conn: Connection, thing: Thing, change: Change, *, seen: datetime | None) -> None:
+    """Raise Conflict, or BadInput for what is not for people to change, in a transaction that holds the lock."""
+    now = (await current(conn, [thing.object_id])).get(thing.object_id)
+    if now is None:
+        raise NotFound(f"no object {thing.key}")
+    if seen is not None and seen != now.recorded_from:
+        raise Conflict(f"{thing.key} was changed at {now.recorded_from.isoformat()}")
+    circle = await conn.execute(SQL["above"], {"key": change.parent, "id": thing.object_id})
+    if await circle.fetchone():
+        raise BadInput("parent_circle", f"{change.parent} is part of {thing.key}")
+    cls = (await registry_write.classes(conn)).get(thing.cls)
+    given = {name: getattr(change.given, name) for name in change.names if name != "parent_id"}
+    given |= {f"attributes.{name}": value for name, value in change.given.attributes.items()}
+    for name, value in given.items():
+        key = name.partition(".")[2]
+        if value == (now.version.attributes.get(key) if key else getattr(now.version, name)):
+            continue
+        if thing.cls == "device" and key in KNOWN:
+            raise BadInput("fixed_attribute", f"{key}: changed by import, swap or adoption")
+        if other := holder(now.version, name, source=SOURCE, cls=cls):
+            raise BadInput("foreign_field", f"{key or name}: {other} has the last word")
 
 
 async def set_life_cycle(db: Database, actor: Actor, ref: str, *, state: str, note: str = "") -> None:
@@ -105,7 +142,7 @@ async def step(
         raise BadInput("bad_life_cycle", "a device becomes swapped when another takes its place")
     detail = {"state": state, "note": note[:NOTE_MAX]}
     async with db.transaction(by, action=action, object_=thing.key, detail=detail) as conn:
-        moment = await begin(conn, by)
+        moment = await begin(conn, by, note=detail["note"])
         device = await device_of(conn, thing)
         wanted = Thing(device["device_id"], device["key"], "device") if device else thing
         await move(conn, wanted, state, moment=moment)

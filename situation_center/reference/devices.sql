@@ -3,6 +3,12 @@ SELECT coalesce(m.object_id, o.object_id) AS object_id, coalesce(m.key, o.key) A
 FROM object o LEFT JOIN object m ON m.object_id = o.merged_into
 WHERE o.object_id = %(id)s OR o.uid = %(uid)s OR o.key = %(key)s
 
+-- above: whether an object is part of another, by any number of steps.
+WITH RECURSIVE up AS (
+  SELECT object_id, parent_id, 1 AS depth FROM object_now WHERE key = %(key)s
+  UNION ALL SELECT o.object_id, o.parent_id, up.depth + 1 FROM up JOIN object_now o ON o.object_id = up.parent_id WHERE depth < 32)
+SELECT object_id FROM up WHERE object_id = %(id)s LIMIT 1
+
 -- device_of: the device that measures a point now.
 SELECT dp.device_id, d.key FROM device_point dp JOIN object d ON d.object_id = dp.device_id
 WHERE dp.object_id = %(id)s AND dp.valid_to = 'infinity' ORDER BY dp.valid_from DESC LIMIT 1
@@ -40,7 +46,7 @@ WHERE w.object_id = %(id)s ORDER BY w.at DESC LIMIT 100
 SELECT o.object_id, o.uid::text AS uid, o.key, o.class AS class_, v.valid_from, nullif(v.valid_to, 'infinity') AS valid_to,
   v.recorded_from, nullif(v.recorded_to, 'infinity') AS recorded_to, v.name_ru, v.name_en, v.service, g.key AS org,
   p.key AS parent, v.lon, v.lat, v.zone_ids, v.attributes, v.life_cycle, v.tags, v.address, v.retired, v.actor,
-  (SELECT substr(d.key, 8) FROM device_point dp JOIN object d ON d.object_id = dp.device_id
+  v.origin, (SELECT substr(d.key, 8) FROM device_point dp JOIN object d ON d.object_id = dp.device_id
    WHERE dp.object_id = o.object_id AND dp.valid_from <= %(as_of)s AND %(as_of)s < dp.valid_to LIMIT 1) AS device, v.org_id
 FROM object o JOIN object_version v USING (object_id)
 LEFT JOIN object g ON g.object_id = v.org_id LEFT JOIN object p ON p.object_id = v.parent_id
@@ -50,7 +56,7 @@ WHERE o.object_id = %(id)s AND v.valid_from <= %(as_of)s AND %(as_of)s < v.valid
 -- history: every version, the newest knowledge first.
 SELECT v.valid_from, nullif(v.valid_to, 'infinity') AS valid_to, v.recorded_from, nullif(v.recorded_to, 'infinity') AS recorded_to,
   v.name_ru, v.name_en, v.service, v.lon, v.lat, v.attributes, v.life_cycle, v.tags, v.address, v.retired, v.actor,
-  p.key AS parent
+  p.key AS parent, v.note
 FROM object_version v LEFT JOIN object p ON p.object_id = v.parent_id
 WHERE v.object_id = %(id)s ORDER BY v.recorded_from DESC, v.valid_from DESC LIMIT 200
 

@@ -86,5 +86,5 @@ async def accept(
     )
     detail = {"first": now.first.isoformat(), "rssi": now.rssi, "snr": now.snr, "place": where, "note": note[:500]}
     async with db.transaction(actor.name, action="device.accept", object_=external_id, detail=detail) as conn:
-        moment = await begin(conn, actor.name)
+        moment = await begin(conn, actor.name, note=note[:500])
         await registry_write.put(conn, [change], source="registry", catalog=catalog(), moment=moment)

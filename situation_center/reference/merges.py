@@ -38,7 +38,7 @@ async def merge(db: Database, actor: Actor, gone: str, *, into: str, note: str =
         raise BadInput("other_class", f"{old.cls}, {new.cls}: a device is swapped, not merged")
     detail = {"into": new.key, "note": note[:NOTE_MAX]}
     async with db.transaction(actor.name, action="registry.merge", object_=old.key, detail=detail) as conn:
-        moment = await begin(conn, actor.name)
+        moment = await begin(conn, actor.name, note=detail["note"])
         device = await device_of(conn, old)
         if device and await device_of(conn, new):
             raise BadInput("two_devices", f"{old.key} and {new.key} both have a device: retire one first")

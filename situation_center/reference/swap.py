@@ -47,7 +47,7 @@ async def swap(db: Database, actor: Actor, ref: str, *, wanted: Swap) -> int:
     point = await find(db, ref)
     detail = {"new": wanted.external_id, "registers": len(wanted.registers), "note": wanted.note[:NOTE_MAX]}
     async with db.transaction(actor.name, action="registry.swap", object_=point.key, detail=detail) as conn:
-        moment = await begin(conn, actor.name)
+        moment = await begin(conn, actor.name, note=wanted.note[:NOTE_MAX])
         old = await device_of(conn, point)
         if old is None:
             raise Conflict(f"{point.key} has no device that could be swapped")

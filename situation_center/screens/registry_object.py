@@ -4,29 +4,25 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import dash_mantine_components as dmc
 from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update
 
 from citynet import access
 from citynet.access import Actor
 from citynet.classes import ObjectClass
 from citynet.db import Row
-from citynet.errors import BadInput
 from situation_center.desk import desk, viewer
-from situation_center.reference import cells, devices, history, kinds, writing
-from situation_center.reference.devices import Edit
+from situation_center.reference import devices, history, kinds, writing
 from situation_center.reference.swap import Swap
 from situation_center.registry_versions import SINCE, TRANSITIONS
 from situation_center.screens import register
 from situation_center.screens.parts import actions
 from situation_center.screens.parts.card import named
+from situation_center.screens.parts.edit_form import edit_form, save_edit
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
 from situation_center.screens.parts.marks import panel, passport
 from situation_center.screens.parts.masters import masters_of as registry_masters
 from situation_center.screens.parts.swap_form import swap_form, swap_now
 from situation_center.wording import name_of, number, say, unit, word
-
-FIELDS = ("name_ru", "name_en", "address", "tags", "parent", "lon", "lat")
 
 
 @register("registry_object", path="/registry/object/(?P<object_id>[0-9]{1,9})", action="registry.read")
@@ -46,7 +42,7 @@ async def _body(who: Actor, now: Row) -> list[Any]:
     past = await history.history(desk().db, who, str(now["object_id"]))
     may = access.allowed(who, "registry.write")
     kind = next((k for k in await kinds.listed(desk().db, who) if k.name == now["class_"]), None)
-    left = [_passport(now, kind, who.language), *([_edit(now, who.language)] if may else [])]
+    left = [_passport(now, kind, who.language), *([edit_form(now, kind, who.language)] if may else [])]
     device = await _device(who, now) if may else []
     return [html.Div(left, className="column"), html.Div([*device, *_past(past, who.language)], className="column")]
 
@@ -89,18 +85,6 @@ def _when(moment: datetime, language: str) -> str:
     return f"{moment.astimezone(desk().zone):{'%d.%m.%Y %H:%M' if language == 'ru' else '%Y-%m-%d %H:%M'}}"
 
 
-def _edit(now: Row, language: str) -> html.Section:
-    values = {**now, "tags": ", ".join(now["tags"])}
-    inputs = [
-        dmc.TextInput(
-            id={"thing": name}, label=say(language, f"registry.{name}"), value=str(values[name] or ""), size="sm"
-        )
-        for name in FIELDS
-    ]
-    save = html.Button(say(language, "registry.save"), id="thing-save", n_clicks=0, className="primary")
-    return panel(say(language, "registry.edit"), html.Div([*inputs, save], className="pad"))
-
-
 async def _device(who: Actor, now: Row) -> list[html.Section]:
     """Buttons of the life cycle, and the form of a swap where a device is on the object."""
     language, db = who.language, desk().db
@@ -129,7 +113,7 @@ def _past(past: Mapping[str, list[Row]], language: str) -> list[html.Section]:
                 html.Ul([_swapped(s, language) for s in past["swaps"]], className="lines pad"),
             )
         )
-    names = ("from", "until", "life_cycle", "name", "place", "recorded", "actor")
+    names = ("from", "until", "life_cycle", "name", "place", "recorded", "actor", "note")
     head = html.Tr([html.Th(say(language, f"registry.{n}"), scope="col") for n in names])
     lines = [
         html.Tr(
@@ -141,6 +125,7 @@ def _past(past: Mapping[str, list[Row]], language: str) -> list[html.Section]:
                 html.Td(f"{v['lat']:.5f}, {v['lon']:.5f}" if v["lat"] is not None else "—"),
                 html.Td(_when(v["recorded_from"], language)),
                 html.Td(name_of(language, v["actor"])),
+                html.Td(v["note"]),
             ],
             className="muted" if v["recorded_to"] else "",
         )
@@ -179,23 +164,15 @@ async def _after(who: Actor, ref: str, done: Any) -> Any:
     State({"thing": ALL}, "value"),
     State({"thing": ALL}, "id"),
     State("thing-id", "data"),
+    State("thing-seen", "data"),
     prevent_initial_call=True,
 )
-async def _save(clicks: int | None, values: list[str], ids: list[dict[str, str]], ref: str) -> Any:
+async def _save(clicks: int | None, values: list[str], ids: list[dict[str, str]], *shown: str) -> Any:
     if not clicks:
         return no_update, no_update
-    who = viewer()
-    given: dict[str, Any] = {i["thing"]: (v or "").strip() for i, v in zip(ids, values, strict=True)}
-    return await _after(who, ref, _write(who, ref, given))
-
-
-async def _write(who: Actor, ref: str, given: dict[str, Any]) -> None:
-    lon, lat = given.pop("lon"), given.pop("lat")
-    place = (cells.coordinate(lon, 180), cells.coordinate(lat, 90)) if lon and lat else None
-    if bool(lon) != bool(lat):
-        raise BadInput("bad_coordinates", f"{lon} {lat}")
-    tags = [t for t in given.pop("tags").split(",") if t.strip()]
-    await devices.edit(desk().db, who, ref, wanted=Edit(**given, tags=tags, place=place))
+    who, (ref, seen) = viewer(), shown
+    given = {i["thing"]: (v or "").strip() for i, v in zip(ids, values, strict=True)}
+    return await _after(who, ref, save_edit(who, ref, given, seen=seen))
 
 
 @callback(

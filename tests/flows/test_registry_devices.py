@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from citynet import registry
-from citynet.model import ReplayRequest
+from citynet.catalog import catalog
+from citynet.model import Proposal, ProposalRequest, ReplayRequest
+from situation_center import registry_write
 from tests.flows.center import person
 from tests.flows.test_center_api import Client
 from tests.flows.test_center_api import client as client
@@ -98,6 +100,38 @@ async def test_a_swapped_meter_keeps_its_series_and_both_registers(client: Clien
         assert refused.json()["type"].endswith(reason), refused.text
     assert (await registry.load(client.town.center)).devices["inlet-new"].point_id == client.town.ids["inlet/1"]
     await lines_are_true(client)
+
+
+async def test_two_people_never_overwrite_each_other_and_each_says_why(
+    client: Client, admin: httpx.AsyncClient
+) -> None:
+    seen = (await state_of(admin, "lamp/1"))["recorded_from"]
+    mine = {"attributes": {"rated_w": 60}, "seen": seen, "note": "new luminaire"}
+    assert (await admin.patch("/registry/objects/lamp/1", json=mine)).json() == {"changed": True}
+    other = await admin.patch("/registry/objects/lamp/1", json={"attributes": {"pole": "7"}, "seen": seen})
+    assert other.status_code == 409
+    now = await state_of(admin, "lamp/1")
+    assert (now["attributes"], now["actor"]) == ({"rated_w": 60}, "person:anna")
+    newest = (await admin.get("/registry/objects/lamp/1/history")).json()["versions"][0]
+    assert (newest["note"], newest["actor"]) == ("new luminaire", "person:anna")
+    (audit,) = await client.town.center.rows("SELECT actor, detail FROM audit WHERE action = 'registry.edit'")
+    assert (audit["actor"], audit["detail"]) == ("person:anna", {"fields": ["rated_w"], "note": "new luminaire"})
+
+
+async def test_the_master_system_of_a_field_is_not_overruled_by_hand(client: Client, admin: httpx.AsyncClient) -> None:
+    body = {"title_ru": "х", "title_en": "x", "order": ["gis", "registry"]}
+    assert (await admin.put("/registry/classes/lamp", json={"body": body})).status_code == 200
+    assert (await admin.patch("/registry/objects/lamp/1", json={"address": "Mira 1"})).json() == {"changed": True}
+    lamp = Proposal(key="lamp/2", cls="lamp", name_ru="a", name_en="a", address="Mira 2")
+    await registry_write.apply(client.town.center, ProposalRequest("gis", [lamp]), catalog())
+    refused = await admin.patch("/registry/objects/lamp/2", json={"address": "Mira 3"})
+    assert refused.json()["type"].endswith("foreign_field"), refused.text
+    assert (await state_of(admin, "lamp/2"))["address"] == "Mira 2"
+    bound = await admin.patch("/registry/objects/device/lamp-1", json={"attributes": {"external_id": "x"}})
+    assert bound.json()["type"].endswith("fixed_attribute"), bound.text
+    for child, parent in (("lamp/1", "lamp/2"), ("lamp/2", "lamp/1")):
+        answer = await admin.patch(f"/registry/objects/{child}", json={"parent": parent})
+    assert answer.json()["type"].endswith("parent_circle"), answer.text
 
 
 async def test_the_past_is_asked_for_by_both_times(client: Client, admin: httpx.AsyncClient) -> None:

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 class Missing(BadInput):
-    """A field of a dialog is empty; reason is the word of texts that says which."""
+    """What a form holds will not do; reason is the word of texts that says why."""
 
 
 class Logged:
