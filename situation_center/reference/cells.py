@@ -60,9 +60,14 @@ def moment(cell: str, zone: tzinfo) -> datetime:
     return made
 
 
+def words(cell: str) -> list[str]:
+    """What commas, semicolons or bars divide, each once."""
+    return list(dict.fromkeys(w for w in (part.strip() for part in re.split("[,;|]", cell)) if w))
+
+
 def tags(cell: str) -> list[str]:
-    """Words divided by comma, semicolon or bar, each once. Raises BadInput (bad_tags)."""
-    found = list(dict.fromkeys(w for w in (part.strip() for part in re.split("[,;|]", cell)) if w))
+    """A few short words. Raises BadInput (bad_tags)."""
+    found = words(cell)
     if len(found) > TAGS_MAX or any(len(w) > TAG_MAX or not w.isprintable() for w in found):
         raise BadInput("bad_tags", cell[:80])
     return found

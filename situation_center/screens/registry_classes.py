@@ -12,6 +12,7 @@ from citynet.classes import Attribute, Kind, ObjectClass
 from citynet.errors import NotFound
 from situation_center.desk import desk, viewer
 from situation_center.reference import kinds
+from situation_center.reference.cells import words
 from situation_center.screens import register
 from situation_center.screens.parts import actions
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
@@ -167,11 +168,6 @@ async def _change(add: int | None, drop: list[int | None], *cells: Any) -> Any:
     return _rows(rows, viewer().language)
 
 
-def split(text: str | None) -> list[str]:
-    """Words divided by comma."""
-    return [part.strip() for part in (text or "").split(",") if part.strip()]
-
-
 @callback(
     Output("toast", "data", allow_duplicate=True),
     Output("url", "pathname", allow_duplicate=True),
@@ -186,10 +182,10 @@ async def _save(clicks: int | None, name: str, ru: str, *more: Any) -> Any:
         return no_update, no_update
     who, (en, order, open_, *cells) = viewer(), more
     attributes = [
-        row | {"values": split(row["values"]), "order": split(row["order"]), "name": (row["name"] or "").strip()}
+        row | {n: words(row[n] or "") for n in ("values", "order")} | {"name": (row["name"] or "").strip()}
         for row in _given(*cells)
     ]
-    body = {"title_ru": ru.strip(), "title_en": en.strip(), "open": bool(open_), "order": split(order)}
+    body = {"title_ru": ru.strip(), "title_en": en.strip(), "open": bool(open_), "order": words(order or "")}
     try:
         version = await kinds.save(desk().db, who, name.strip(), body=body | {"attribute": attributes})
     except (*REFUSALS, *FAILURES) as error:

@@ -49,22 +49,23 @@ async def registry_page(
 ) -> RegistryPage:
     """One page of the list. Needs registry.read."""
     require(actor, "registry.read")
-    given = _given(actor, wanted) | {"after": after, "limit": min(max(limit, 1), PAGE_MAX) + 1}
-    async with db.reader() as conn:
-        # Never a plan for any parameters: an empty search and a rare word want different ones.
-        cursor = await conn.execute(SQL["listed"], given, prepare=False)
-        rows = cast(list[RegistryRow], await cursor.fetchall())
-    more = len(rows) == given["limit"]
-    rows = rows[: given["limit"] - 1]
-    return RegistryPage(rows=rows, next=rows[-1]["key"] if more else None)
+    limit = min(max(limit, 1), PAGE_MAX)
+    ids = await _found(db, _given(actor, wanted) | {"after": after, "points": False, "limit": limit + 1})
+    more = len(ids) > limit
+    rows = cast(list[RegistryRow], await db.rows(SQL["lines"], {"ids": ids[:limit]}))
+    return RegistryPage(rows=rows, next=rows[-1]["key"] if more and rows else None)
 
 
 async def registry_points(db: Database, actor: Actor, wanted: Filter, *, limit: int) -> list[int]:
     """Ids of the objects of the list that have a device, in the order of keys. Needs registry.read."""
     require(actor, "registry.read")
+    return await _found(db, _given(actor, wanted) | {"after": "", "points": True, "limit": limit})
+
+
+async def _found(db: Database, given: dict[str, Any]) -> list[int]:
     async with db.reader() as conn:
-        given = _given(actor, wanted) | {"limit": limit}
-        rows = await (await conn.execute(SQL["points"], given, prepare=False)).fetchall()
+        # Never a plan for any parameters: an empty search and a rare word want different ones.
+        rows = await (await conn.execute(SQL["found"], given, prepare=False)).fetchall()
     return [row["object_id"] for row in rows]
 
 

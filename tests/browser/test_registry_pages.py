@@ -83,6 +83,33 @@ def test_a_class_gets_an_attribute_and_a_master(admin: Visitor, town: City) -> N
     expect(page.locator("tr", has_text="bench")).to_contain_text("gis → registry")
 
 
+def test_attributes_are_edited_by_their_type_and_never_over_somebody_else(admin: Visitor, town: City) -> None:
+    page = admin.page
+    page.goto(f"{town.web_url}/registry")
+    page.locator("#registry-text").fill("lamp/01-01")
+    page.locator("#registry-list tbody a").first.click()
+    watts = page.locator("""input[id*='"thing":"attributes.rated_w"']""")
+    why = page.locator("""input[id*='"thing":"note"']""")
+    watts.fill("many")
+    page.locator("#thing-save").click()
+    expect(page.locator("#toast-bar")).to_have_attribute("data-kind", "error")
+    watts.fill("61,5")
+    why.fill("new luminaire")
+    page.locator("#thing-save").click()
+    expect(page.locator("#thing-body table tr", has_text="new luminaire")).to_be_visible()
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.locator("""input[id*='"thing":"attributes.rated_w"']""").fill("70")
+    other.locator("#thing-save").click()
+    expect(other.locator("#thing-body dl")).to_contain_text("70 W")
+    other.close()
+    watts.fill("80")
+    page.locator("#thing-save").click()
+    expect(page.locator("#toast-bar")).to_contain_text("changed the object since")
+    expect(watts).to_have_value("80")
+    assert admin.complaints() == []
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_pages_have_no_accessibility_violation(admin: Visitor, town: City, theme: str) -> None:
     admin.dress(theme)

@@ -32,7 +32,7 @@ def edit_form(now: Row, kind: ObjectClass | None, language: str) -> html.Section
     fields = [_input(name, shown[name], now, kind=kind, language=language) for name in FIELDS]
     own = [_input(name, text, now, kind=kind, language=language) for name, text in shown.items() if name not in FIELDS]
     head = [html.H3(say(language, "registry.attributes"), className="label")] if own else []
-    why = dmc.TextInput(id={"thing": "note"}, label=say(language, "registry.why"), value="", size="sm", maxLength=1000)
+    why = dmc.TextInput(id={"thing": "note"}, label=say(language, "registry.why"), value="", size="sm")
     save = html.Button(say(language, "registry.save"), id="thing-save", n_clicks=0, className="primary")
     seen = dcc.Store(id="thing-seen", data=now["recorded_from"].isoformat())
     body = [html.Div(fields, className="fields"), *head, html.Div(own, className="fields"), why, save, seen]
