@@ -16,7 +16,7 @@ from citynet.errors import BadInput, Conflict, NotFound
 from situation_center import credentials, registry_write
 from situation_center.reference import cells
 from situation_center.registry_lines import show
-from situation_center.registry_plan import KNOWN, Change, check_step, device_key
+from situation_center.registry_plan import Change, check_step, device_key
 from situation_center.registry_versions import GONE, Moment, Version, begin, current, holder, write
 
 SQL = named_sql(Path(__file__).with_name("devices.sql"))
@@ -24,6 +24,8 @@ SOURCE = "registry"
 RIGHT = "registry.write"
 INT4_MAX = 2_147_483_647
 NOTE_MAX = 1_000
+# Of a device: these lead to its credentials and its series.
+FIXED = ("external_id", "profile")
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ async def _may_change(conn: Connection, thing: Thing, change: Change, *, seen: d
         key = name.partition(".")[2]
         if value == (now.version.attributes.get(key) if key else getattr(now.version, name)):
             continue
-        if thing.cls == "device" and key in KNOWN:
+        if thing.cls == "device" and key in FIXED:
             raise BadInput("fixed_attribute", f"{key}: changed by import, swap or adoption")
         if other := holder(now.version, name, source=SOURCE, cls=cls):
             raise BadInput("foreign_field", f"{key or name}: {other} has the last word")

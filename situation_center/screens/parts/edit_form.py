@@ -13,8 +13,7 @@ from citynet.db import Row
 from citynet.errors import BadInput, Conflict
 from situation_center.desk import desk
 from situation_center.reference import cells, devices, history, kinds, writing
-from situation_center.reference.devices import SOURCE, Edit
-from situation_center.registry_plan import KNOWN
+from situation_center.reference.devices import FIXED, SOURCE, Edit
 from situation_center.registry_versions import Version, holder
 from situation_center.screens.parts.failures import Missing
 from situation_center.screens.parts.marks import panel
@@ -45,7 +44,7 @@ def _texts(now: Row, kind: ObjectClass | None) -> dict[str, str]:
     found["tags"] = ", ".join(now["tags"])
     listed = [a.name for a in kind.attribute] if kind else []
     names = dict.fromkeys([*listed, *sorted(now["attributes"])])
-    fixed = KNOWN if now["class_"] == "device" else ()
+    fixed = FIXED if now["class_"] == "device" else ()
     return found | {
         f"attributes.{name}": writing.write_attribute(now["attributes"].get(name), kind.find(name) if kind else None)
         for name in names
