@@ -46,8 +46,9 @@ class Settings(BaseSettings):
     devices_dir: str = Field("", description="Folder of device families of your own; empty = <home>/devices.")
     things_stack_api: SecretStr = Field(
         SecretStr(""),
-        description='The Things Stack by HTTP: {"app@tenant": {"url": "https://..", "webhook": "..", "key": ".."}}.',
+        description='The Things Stack by HTTP: {"app@tenant": {"url": "https://..", "key": "..", "webhook": ".."}}.',
     )
+    things_stack_sync_s: int = Field(0, description="Seconds between two looks at its devices; 0 = by command.", ge=0)
     bridges: str = Field("", description="TOML file of outside brokers and topics for the bridge; empty = none.")
     chirpstack_url: str = Field("", description="gRPC API of ChirpStack, http://host:8080 or https://; empty = none.")
     chirpstack_token: SecretStr = Field(

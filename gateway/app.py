@@ -7,7 +7,7 @@ from typing import Any
 
 from citynet.bus import GATEWAY_COMMANDS, GATEWAY_HISTORY, GATEWAY_QOS0, GATEWAY_UPLINKS, Puller
 from citynet.part import Part, together
-from gateway.chirpstack.follow import Follower
+from gateway.chirpstack import sync as chirpstack
 from gateway.chirpstack.road import Road
 from gateway.codec_try import Trier
 from gateway.directory import open_directory
@@ -15,8 +15,10 @@ from gateway.downlink import DownlinkLane
 from gateway.masts import Masts
 from gateway.qos0 import Qos0Lane
 from gateway.redecode import Redecoder
-from gateway.things_stack_api import ThingsStackLane
-from gateway.things_stack_orders import apis
+from gateway.sync.follow import Follower
+from gateway.things_stack import sync as things_stack_sync
+from gateway.things_stack.lane import ThingsStackLane
+from gateway.things_stack.orders import by_webhook
 from gateway.uplink import Lane
 
 LAG_EVERY_S = 5.0
@@ -41,7 +43,7 @@ async def run(part: Part) -> None:
     live = [await part.bus.puller(consumer) for consumer in GATEWAY_UPLINKS]
     history = [await part.bus.puller(consumer) for consumer in GATEWAY_HISTORY]
     qos0, orders = await part.bus.puller(GATEWAY_QOS0), await part.bus.puller(GATEWAY_COMMANDS)
-    things_stack = ThingsStackLane(part, apis(part.settings))
+    things_stack = ThingsStackLane(part, by_webhook(part.settings))
     await things_stack.open()
     road = Road(part.settings, directory.queue_items)
     # Nothing is awaited between here and together(): what is begun there is ended there.
@@ -53,7 +55,10 @@ async def run(part: Part) -> None:
     work += [Qos0Lane(part).run(qos0), things_stack.run(), DownlinkLane(part, directory, road).run(orders)]
     work.append(measure(part, {"uplinks_pending": live, "history_pending": history}))
     if part.settings.chirpstack_url and part.settings.chirpstack_sync_s:
-        work.append(Follower(part, directory.pool).run())
+        work.append(Follower(part, directory.pool, chirpstack.NETWORK, part.settings.chirpstack_sync_s).run())
+    if part.settings.things_stack_sync_s:
+        every_s = part.settings.things_stack_sync_s
+        work.append(Follower(part, directory.pool, things_stack_sync.NETWORK, every_s).run())
     work += [Redecoder(part, directory, turn).run(), Trier(part, directory.pool).run()]
     try:
         await together(work)

@@ -12,7 +12,8 @@ from citynet.model import DeviceSpec, Proposal
 SOURCE = "chirpstack"
 REGIONS = ("EU868", "RU864")
 # Tags of ChirpStack's device profiles and devices that speak to us.
-PROFILE_TAG, CLASS_TAG, LON_TAG, LAT_TAG = "citynet_profile", "citynet_class", "lon", "lat"
+PROFILE_TAG, CLASS_TAG, LANGUAGE_TAG = "citynet_profile", "citynet_class", "citynet_language"
+LON_TAG, LAT_TAG = "lon", "lat"
 DEFAULT_CLASS = "sensor"
 
 
@@ -81,7 +82,8 @@ def profile(item: Any) -> dict[str, Any]:
     """A new profile; its map is proposed when its devices have been heard."""
     return {
         "class": str(item.tags.get(CLASS_TAG, DEFAULT_CLASS)),
-        "protocol": "chirpstack",
+        "protocol": SOURCE,
+        "language": str(item.tags.get(LANGUAGE_TAG, "")),
         "interval_s": item.uplink_interval or 3600,
         "map": {},
         **radio(item),

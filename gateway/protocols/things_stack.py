@@ -8,7 +8,8 @@ import msgspec
 from citynet.errors import BadInput
 from citynet.model import ReceiptKind
 from citynet.settings import Settings
-from gateway import lenient, things_stack_radio
+from gateway import lenient
+from gateway.things_stack import radio
 from gateway.wire import (
     PROTOCOLS,
     Answer,
@@ -185,7 +186,7 @@ def _fast(raw: bytes, limits: Settings) -> Any:
 
 
 def _uplink(message: Message, uplink: Uplink, free: dict[str, Any]) -> Parsed:
-    heard = things_stack_radio.reception(
+    heard = radio.reception(
         message.end_device_ids.dev_addr, uplink.f_cnt, metadata=uplink.rx_metadata, settings=uplink.settings
     )
     if not uplink.f_port:

@@ -22,9 +22,9 @@ from citynet.model import DeviceSpec, Proposal, ProposalRequest
 from citynet.registry import Registry
 from citynet.settings import Settings
 from gateway import sync_cli
-from gateway.chirpstack import handover, sync
-from gateway.chirpstack.client import Client
+from gateway.chirpstack import sync
 from gateway.chirpstack.connection import Refused
+from gateway.sync import handover
 from situation_center import registry_write
 from tests.flows.test_center_worker import working
 from tests.support.chirpstack_server import APPLICATION_A, APPLICATION_B, TENANT, TOKEN, Server, Store
@@ -83,12 +83,8 @@ def there(city: Settings, server: Server) -> Settings:
 
 async def once(settings: Settings, database: Database, bus: NatsBus) -> dict[str, Any]:
     """One synchronisation; what it read and how many objects it changed."""
-    client = Client(settings)
-    try:
-        found = await sync.read(client, database, settings)
-        return {**found.report(), "applied": await handover.propose(bus, found)}
-    finally:
-        await client.close()
+    found = await sync.look(database, settings)
+    return {**found.report(), "applied": await handover.propose(bus, found)}
 
 
 async def now(database: Database) -> tuple[Registry, dict[str, registry.CityObject]]:
@@ -234,16 +230,9 @@ async def test_the_gateway_looks_from_time_to_time(
 
 
 async def test_what_is_missing_is_said(there: Settings, center_db: Database, server: Server) -> None:
-    async def attempt(settings: Settings) -> None:
-        client = Client(settings)
-        try:
-            await sync.read(client, center_db, settings)
-        finally:
-            await client.close()
-
     async def refused(error: type[Exception], words: str, **update: Any) -> None:
         with pytest.raises(error, match=words):
-            await attempt(there.model_copy(update=update))
+            await sync.look(center_db, there.model_copy(update=update))
 
     await refused(ConfigError, "CITYNET_CHIRPSTACK_TENANT", chirpstack_tenant="")
     await refused(ConfigError, "CITYNET_CHIRPSTACK_URL", chirpstack_url="chirpstack:8080")
@@ -313,9 +302,5 @@ async def test_only_what_chirpstack_has_touched_is_compared(
     touched = server.store.devices[APPLICATION_A]
     for number, device in enumerate(touched):
         device.updated_at.FromDatetime(since - timedelta(days=1) if number else since)
-    client = Client(there)
-    try:
-        found = await sync.read(client, center_db, there, since=since)
-    finally:
-        await client.close()
+    found = await sync.look(center_db, there, since=since)
     assert found.counts["devices"] == {"new": 21, "same": 229}  # those of the other application say no time

@@ -14,7 +14,7 @@ from citynet.clock import wall_clock
 from citynet.db import Database
 from citynet.errors import ConfigError
 from citynet.settings import Settings
-from gateway.things_stack_orders import apis
+from gateway.things_stack.orders import apis
 from tests.flows.test_gateway_downlink import ask, give, receipts
 from tests.support import gateway as support
 from tests.support.gateway import TTS_APPLICATION, TTS_LAMP, mqtt, running, until

@@ -20,7 +20,7 @@ from citynet.errors import Unavailable
 from citynet.model import Receipt
 from citynet.part import Part
 from gateway.quarantine import clean
-from gateway.things_stack_orders import Api, marked
+from gateway.things_stack.orders import Api, marked
 from gateway.uplink import FETCH_WAIT_S
 from gateway.wire import device_id
 

@@ -1,4 +1,4 @@
-"""Which applications of The Things Stack take downlinks by HTTP, and what a downlink of ours says of its command."""
+"""Which applications of The Things Stack we know, and what a downlink of ours says of its command."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,11 +11,17 @@ from gateway.protocols.things_stack import DEADLINE, MARK
 
 
 class Api(msgspec.Struct, forbid_unknown_fields=True):
-    """One application: address of the cluster, its webhook there, an API key that may write downlinks."""
+    """One application: address of the cluster, an API key, and what of it is used.
+
+    webhook: downlinks go by HTTP through it; empty = by MQTT. identity: address of the identity server where it is
+    another cluster. gateway_key: key of a user or an organisation that may list gateways.
+    """
 
     url: str
-    webhook: str
     key: str
+    webhook: str = ""
+    identity: str = ""
+    gateway_key: str = ""
 
 
 class Downlink(msgspec.Struct):
@@ -38,12 +44,17 @@ def apis(settings: Settings) -> dict[str, Api]:
     try:
         found = msgspec.json.decode(text, type=dict[str, Api])
     except msgspec.DecodeError as error:
-        example = '{"app@tenant": {"url": "https://..", "webhook": "..", "key": ".."}}'
+        example = '{"app@tenant": {"url": "https://..", "key": "..", "webhook": ".."}}'
         raise ConfigError(f"CITYNET_THINGS_STACK_API is not like {example}: {error}") from error
     for name, api in found.items():
-        if not api.url.startswith(("https://", "http://")):
-            raise ConfigError(f"CITYNET_THINGS_STACK_API: the url of {name} must begin with https://")
+        if not all(one.startswith(("https://", "http://")) for one in (api.url, api.identity or api.url)):
+            raise ConfigError(f"CITYNET_THINGS_STACK_API: the addresses of {name} must begin with https://")
     return found
+
+
+def by_webhook(settings: Settings) -> dict[str, Api]:
+    """Those of them that take downlinks by HTTP. Raises ConfigError."""
+    return {name: api for name, api in apis(settings).items() if api.webhook}
 
 
 def marked(payload: bytes) -> tuple[UUID | None, datetime | None]:

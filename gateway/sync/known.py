@@ -1,4 +1,4 @@
-"""What the registry already holds of the things that ChirpStack knows, and what must not be lost of it. Pure."""
+"""What the registry already holds of the things that a network server knows, and what must not be lost of it. Pure."""
 
 import msgspec
 
@@ -10,7 +10,7 @@ STATED = ("external_id", "protocol", "profile")
 
 
 class Known:
-    """The registry by the names that ChirpStack uses."""
+    """The registry by the names that network servers use."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -31,7 +31,7 @@ class Known:
         return self._registry.objects.get(device.point_id or 0) or self._objects.get(proposal.key)
 
     def merged(self, proposal: Proposal, at: CityObject) -> Proposal:
-        """The proposal with all that people have added to the object: what ChirpStack does not know, it keeps."""
+        """The proposal with all that people have added to the object: what the server does not know, it keeps."""
         keys = {number: one.key for number, one in self._registry.objects.items()}
         spec = proposal.device
         if spec is not None:

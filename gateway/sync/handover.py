@@ -7,8 +7,7 @@ import msgspec
 from citynet.bus import Bus
 from citynet.errors import ConfigError
 from citynet.model import Proposal, ProposalRequest, Reply
-from gateway.chirpstack.proposals import SOURCE
-from gateway.chirpstack.sync import Found
+from gateway.sync.found import Found
 
 REQUEST_BYTES, REQUEST_OBJECTS = 400_000, 300
 ANSWER_S = 60.0
@@ -17,20 +16,20 @@ ANSWER_S = 60.0
 def requests(found: Found) -> Iterator[ProposalRequest]:
     """Messages within the limits of the bus: profiles first, each alone for its codec may be long."""
     for name, body in found.profiles.items():
-        yield ProposalRequest(SOURCE, [], {name: body})
+        yield ProposalRequest(found.source, [], {name: body})
     for name, script in found.codecs.items():
-        yield ProposalRequest(SOURCE, [], codecs={name: script})
+        yield ProposalRequest(found.source, [], codecs={name: script})
     part: list[Proposal] = []
     size = 0
     for proposal in found.objects:
         length = len(msgspec.json.encode(proposal))
         if part and (len(part) >= REQUEST_OBJECTS or size + length > REQUEST_BYTES):
-            yield ProposalRequest(SOURCE, part)
+            yield ProposalRequest(found.source, part)
             part, size = [], 0
         part.append(proposal)
         size += length
     if part:
-        yield ProposalRequest(SOURCE, part)
+        yield ProposalRequest(found.source, part)
 
 
 async def propose(bus: Bus, found: Found) -> int:
@@ -40,6 +39,6 @@ async def propose(bus: Bus, found: Found) -> int:
         answer = await bus.request("rpc.registry.propose", msgspec.json.encode(request), timeout_s=ANSWER_S)
         reply = msgspec.json.decode(answer, type=Reply)
         if not reply.ok:
-            raise ConfigError(f"the registry refused what ChirpStack has: {reply.error}")
+            raise ConfigError(f"the registry refused what {found.source} has: {reply.error}")
         applied += reply.applied
     return applied
