@@ -128,6 +128,9 @@ class Bus(Protocol):
     async def puller(self, consumer: Consumer) -> Puller:
         """The puller of a durable, created where it is missing."""
 
+    async def last(self, stream: str, subject: str) -> bytes | None:
+        """Body of the newest message of a subject that a stream still holds. Raises Unavailable."""
+
     async def close(self) -> None:
         """Drain and close."""
 
@@ -199,13 +202,9 @@ class LibrarySource:
 
     async def fetch(self, batch: int, wait_s: float) -> list[Frame]:
         """See Source. Raises Unavailable when the broker is away."""
-        try:
-            messages = await self._subscription.fetch(batch, timeout=wait_s)
-        except (TimeoutError, nats.errors.TimeoutError):
-            return []
-        except (nats.errors.Error, nats.js.errors.Error) as error:
-            raise Unavailable(f"the broker does not answer ({error!r}): run `citynet doctor`") from error
-        return [library_frame(message) for message in messages]
+        with _answers(), suppress(TimeoutError, nats.errors.TimeoutError):
+            return [library_frame(message) for message in await self._subscription.fetch(batch, timeout=wait_s)]
+        return []
 
     async def answer(self, replies: list[bytes], word: bytes) -> None:
         """See Source. Raises Unavailable."""
@@ -379,7 +378,7 @@ class NatsBus:
             return None
 
     async def last(self, stream: str, subject: str) -> bytes | None:
-        """Body of the newest message that the stream still holds on a subject. Raises Unavailable."""
+        """See Bus."""
         with _answers(), suppress(nats.js.errors.NotFoundError):
             return (await self.api.get_last_msg(stream, subject)).data
         return None

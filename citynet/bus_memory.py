@@ -131,6 +131,16 @@ class MemoryBus:
         fresh = MemoryPuller(consumer, self.streams[consumer.stream], self.ack_wait_s)
         return self.pullers.setdefault(consumer.durable, fresh)
 
+    async def last(self, stream: str, subject: str) -> bytes | None:
+        """See citynet.bus.Bus; of the streams between rooms."""
+        pullers = [p for p in self.pullers.values() if p.consumer.stream == stream]
+        held = [
+            frame
+            for frame in self.streams[stream].frames
+            if frame.subject == subject and not (pullers and all(frame.seq in p.acked for p in pullers))
+        ]
+        return held[-1].data if held else None
+
     async def close(self) -> None:
         """See citynet.bus.Bus."""
         self.handlers.clear()

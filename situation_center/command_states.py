@@ -18,13 +18,14 @@ UNKNOWN_FOR = timedelta(hours=24)
 def fold(state: str, receipts: Sequence[str]) -> str:
     """The state after all receipts known of a command, oldest first; folding the same ones again changes nothing."""
     seen: set[str] = set()
+    reached = bool(set(receipts) & REACHED)
     for kind in receipts:
         seen.add(kind)
-        state = _step(state, kind, seen)
+        state = _step(state, kind, seen, reached=reached)
     return state
 
 
-def _step(state: str, kind: str, seen: set[str]) -> str:
+def _step(state: str, kind: str, seen: set[str], *, reached: bool) -> str:
     if state in FINAL:
         return state
     if "readback" in seen and seen & LEFT:
@@ -34,12 +35,18 @@ def _step(state: str, kind: str, seen: set[str]) -> str:
     if kind == "withdrawn":
         return "cancelled"  # the gateway says so, and only of what it has not begun to send
     if kind == "expired":
-        return "unknown" if seen & REACHED else "expired"
+        return "unknown" if reached else "expired"  # it may be stored before what proves that it was radiated
     if "acknowledged" in seen:
         return "acknowledged"  # an answer stays an answer, whatever is not heard of a second attempt
     if kind == "unknown":
         return "unknown"
     return "sent" if kind in {"sent", "radiated"} else state
+
+
+def dropped(receipts: Sequence[str]) -> bool:
+    """Whether a network server says that it has dropped what it was given, and nothing says that it was radiated."""
+    seen = set(receipts)
+    return "expired" in seen and bool(seen & LEFT) and not seen & REACHED
 
 
 def at(state: str, *, now: datetime, deadline: datetime, left: bool) -> str:

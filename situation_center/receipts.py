@@ -1,10 +1,12 @@
 """Brings commands to the state that their receipts and the city clock show. Called by the worker."""
 
+import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from citynet.db import Connection, Row
+from citynet.errors import Unavailable
 from situation_center import command_rows, command_states
 from situation_center.command_rows import SQL
 from situation_center.store import Center, city_now
@@ -24,7 +26,7 @@ async def apply(db: Center) -> int:
     changed: list[Row] = []
     async with db.transaction(ACTOR) as conn:
         now = await city_now(conn)
-        for row in await (await conn.execute(SQL["open"], {"now": now})).fetchall():
+        for row in await _open(db, conn, now):
             after = await _apply(conn, row, now)
             changed += [after] if after else []
     if changed:
@@ -33,6 +35,28 @@ async def apply(db: Center) -> int:
         if about:
             await db.announce("incident", *sorted(about))
     return len(changed)
+
+
+async def _open(db: Center, conn: Connection, now: datetime) -> list[Row]:
+    """Unfinished commands with what was heard of them.
+
+    "Dropped by the network server" ends a command only when all that was heard is stored: an ingest that died with
+    "radiated" in hand stores it after what came later.
+    """
+    rows = await (await conn.execute(SQL["open"], {"now": now})).fetchall()
+    dropped = {row["command_id"] for row in rows if command_states.dropped(row["kinds"] or ())}
+    if not dropped:
+        return rows
+    complete = {one for one in dropped if not await _more_comes(db, one)}
+    rows = await (await conn.execute(SQL["open"], {"now": now})).fetchall()  # with what was stored meanwhile
+    return [r for r in rows if r["command_id"] in complete or not command_states.dropped(r["kinds"] or ())]
+
+
+async def _more_comes(db: Center, command_id: uuid.UUID) -> bool:
+    try:
+        return await db.bus.last("RECEIPTS", f"receipts.{command_id}") is not None
+    except Unavailable:
+        return True
 
 
 async def _apply(conn: Connection, seen: Row, now: datetime) -> Row | None:

@@ -10,6 +10,7 @@ from citynet.bus import ANALYTICS_LIVE, GATEWAY_UPLINKS, INGEST_EVENTS, Bus, Con
 from citynet.bus_memory import MemoryBus
 from citynet.errors import Unavailable
 from citynet.settings import Settings
+from tests.support.readings import eventually
 
 
 @pytest.fixture(params=["memory", "nats"])
@@ -43,6 +44,20 @@ async def test_what_is_not_acknowledged_comes_again(any_bus: Bus) -> None:
     assert [f.seq for f in first] == [f.seq for f in again]
     await puller.ack(again)
     assert await puller.fetch(10, 1.5) == []
+
+
+async def test_the_newest_on_a_subject_is_known_until_it_is_acknowledged(any_bus: Bus) -> None:
+    puller = await any_bus.puller(INGEST_EVENTS)
+    for body in (b"a", b"b"):
+        await any_bus.publish("events.x", body)
+    await any_bus.publish("events.y", b"c")
+    assert await any_bus.last("EVENTS", "events.x") == b"b"
+    await puller.ack(await puller.fetch(10, 2))
+
+    async def gone() -> bool:
+        return await any_bus.last("EVENTS", "events.x") is None
+
+    await eventually(gone)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import msgspec
 import pytest
 
 from citynet.access import Actor
+from citynet.bus import INGEST_RECEIPTS
+from citynet.bus_memory import MemoryBus
 from citynet.db import Row
 from citynet.errors import BadInput, Conflict, Forbidden, NotFound
 from citynet.model import Command
@@ -150,6 +152,26 @@ async def test_only_the_gateway_cancels_what_it_may_hold(town: Town, operator: A
     assert await state(town, command) == end
     with pytest.raises(Conflict):
         await commands.cancel(town.center, operator, command)
+
+
+async def test_what_the_network_dropped_has_expired_only_when_all_that_was_heard_is_stored(
+    town: Town, operator: Actor
+) -> None:
+    """An ingest that dies with "radiated" in hand stores it after "expired", which came later."""
+    ((lost,), (late,)) = await order(town, operator, "lamp/1"), await order(town, operator, "lamp/2")
+    town.center.bus = MemoryBus()
+    ingest = await town.center.bus.puller(INGEST_RECEIPTS)
+    await town.center.bus.publish(f"receipts.{late}", b"radiated, on its way")
+    await delivered(town)
+    for command in (lost, late):
+        for kind in ("sent", "expired"):
+            await town.receipt(command, kind)
+    await receipts.apply(town.center)
+    assert [await state(town, command) for command in (lost, late)] == ["expired", "queued"]
+    await town.receipt(late, "radiated")
+    await ingest.ack(await ingest.fetch(10, 5))
+    await receipts.apply(town.center)
+    assert await state(town, late) == "sent"
 
 
 async def test_what_has_begun_is_not_cancelled(town: Town, operator: Actor) -> None:
