@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from analytics.city import City, quantities_by_class
 from analytics.directory import Directory
-from analytics.engine import Engine
 from analytics.lane import Lane
 from analytics.rules import compile_rule
 from analytics.store import Store
@@ -28,7 +27,7 @@ async def run(part: Part) -> None:
     await directory.refresh()
     store, mail = Store(part.db), asyncio.Event()
     lanes = [
-        Lane(part, directory, store, Engine(directory.hours, directory.outages), number, mail)
+        Lane(part, directory, store, directory.engine(), number, mail)
         for number in range(PARTITIONS)
     ]
     await restore(part, lanes)

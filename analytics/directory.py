@@ -9,7 +9,7 @@ import numpy as np
 import structlog
 
 from analytics.city import City, city_of
-from analytics.engine import Readings
+from analytics.engine import Engine, Readings
 from analytics.hours import LocalHours
 from analytics.judge import Outages
 from citynet import registry
@@ -35,6 +35,10 @@ class Directory:
         self.on_change: list[Callable[[City], Awaitable[None]]] = []
         self._turn = asyncio.Lock()
         self._asked = self.outages.object_ids
+
+    def engine(self) -> Engine:
+        """An empty engine of one partition."""
+        return Engine(self.hours, self.outages, ahead_s=self._part.settings.future_limit_s)
 
     async def refresh(self) -> None:
         """Take what changed in the registry."""

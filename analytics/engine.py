@@ -7,8 +7,9 @@ from typing import cast
 import msgspec
 import numpy as np
 
-from analytics import stuck_events
+from analytics import clock_events, stuck_events
 from analytics.city import City
+from analytics.clocks import Clocks
 from analytics.columns import NEVER, SECOND_US, Array, Floats, Ints, pack, unpack
 from analytics.detectors import DETECTORS, Detector
 from analytics.detectors.nodata import NoData
@@ -23,7 +24,7 @@ from citynet.model import Event, Quality
 
 TICK_US = 10 * SECOND_US  # silence is judged on this grid of the city clock, so that the grid decides, not the process
 TICKS_MAX = 360  # after a longer sleep the hour before now is judged
-SCORER, SILENCE, RUNS = "ew_z", "nodata", "runs"
+SCORER, SILENCE, RUNS, CLOCKS = "ew_z", "nodata", "runs", "clocks"
 # A value with one of these says nothing about the present; with one of UNTRUSTED nothing is learned from it.
 UNFIT = int(Quality.OUT_OF_RANGE | Quality.REPEATED)
 UNTRUSTED = UNFIT | int(Quality.ESTIMATED | Quality.SUBSTITUTED | Quality.STUCK | Quality.CLOCK_DOUBTFUL)
@@ -64,12 +65,13 @@ def repeated(rows: Rows) -> Array:
 class Engine:
     """State of one partition. The same messages in the same order give the same events after any restart."""
 
-    def __init__(self, hours: LocalHours, outages: Outages | None = None) -> None:
+    def __init__(self, hours: LocalHours, outages: Outages | None = None, *, ahead_s: float = 300.0) -> None:
         family = DETECTORS.load("analytics.detectors")
         self.layout = Layout()
         self.scorer: Detector = family[SCORER](hours)
         self.silence = cast(NoData, family[SILENCE](hours))
         self.runs = Runs()
+        self.clocks, self.ahead_s = Clocks(), ahead_s
         self.judge = Judge(self.layout, self.silence, outages or Outages())
         self.reorder = Reorder()
         self.city = City()
@@ -88,6 +90,7 @@ class Engine:
         self.scorer.resize(self.layout.interval_s[self.layout.obj_of_row])
         self.runs.resize(len(self.layout.series_ids))
         self.silence.resize(self.layout.interval_s)
+        self.clocks.resize(len(self.layout.object_ids))
         self.reorder.resize(self.layout.lateness_us)
         self.judge.resize()
 
@@ -109,15 +112,25 @@ class Engine:
         for readings in messages:
             rows = self._rows(readings)
             if len(rows):
-                events += self._hear(rows)
+                events += self._hear(rows) + self._compare_clocks(rows)
                 late = self.reorder.offer(rows)
                 self.late += int(late.sum())
                 self._learn(rows.take(late))
         return events + self._judge(self.reorder.ripe(self.now))
 
-    def history(self, readings: Readings) -> None:
-        """Readings of the history lane: they train and raise nothing."""
-        self._learn(self._rows(readings))
+    def history(self, readings: Readings) -> list[Event]:
+        """Readings of the history lane: they train and raise nothing. Those that came late by the live road, which are
+        marked so, tell of clocks that are hours behind."""
+        rows = self._rows(readings)
+        self._learn(rows)
+        return self._compare_clocks(rows.take(rows.quality & int(Quality.LATE) > 0))
+
+    def _compare_clocks(self, rows: Rows) -> list[Event]:
+        rows = rows.take(rows.quality & int(Quality.REPEATED) == 0)
+        behind_s = (rows.received - rows.time) / SECOND_US
+        behind_s = np.where(rows.quality & int(Quality.CLOCK_DOUBTFUL) > 0, -self.ahead_s, behind_s)
+        found = self.clocks.take(rows.obj, rows.received, behind_s)
+        return clock_events.told(found, self.layout, ahead_s=self.ahead_s)
 
     def idle(self, now_us: int) -> list[Event]:
         """Nothing came up to now_us of the city clock: let watermarks and silence follow it."""
@@ -205,7 +218,7 @@ class Engine:
         )
         chunks = {f"{SCORER}/{name}": body for name, body in self.scorer.changed().items()}
         chunks |= {f"{SILENCE}/{name}": body for name, body in self.silence.changed().items()}
-        chunks[RUNS] = self.runs.dump()
+        chunks |= {RUNS: self.runs.dump(), CLOCKS: self.clocks.dump()}
         return msgspec.msgpack.encode(saved), chunks
 
     def _saved_rule(self, running: Running) -> SavedRule:
@@ -235,5 +248,7 @@ class Engine:
             detector.load(mine)
         if RUNS in chunks:
             self.runs.load(chunks[RUNS])
+        if CLOCKS in chunks:
+            self.clocks.load(chunks[CLOCKS])
         self._resize()
         return self.judge.configure(city, self.now)

@@ -80,7 +80,7 @@ class Lane:
             self.events += self.engine.load(kept.state, kept.chunks or {}, self.directory.city)
         except (CitynetError, msgspec.MsgspecError, ValueError, KeyError) as error:
             log.warning("analytics starts with an empty state", partition=self.number, why=str(error).splitlines()[0])
-            self.engine = Engine(self.directory.hours, self.directory.outages)
+            self.engine = self.directory.engine()
             self.engine.configure(self.directory.city)
             self.afresh = True
 
@@ -109,6 +109,7 @@ class Lane:
     async def take(self, frames: list[Frame], puller: Puller) -> None:
         """Judge the frames of the live lane, each frame a message of its own."""
         messages, seq = [], self.applied_seq
+        self.engine.clocks.speed = self.part.clock.speed
         for frame in frames:
             readings, seq = self._readings(frame, seq)
             messages.append(readings)
@@ -152,7 +153,7 @@ class Lane:
     def _learn(self, waiting: list[Readings]) -> None:
         if waiting:
             readings = joined(waiting)
-            self.engine.history(readings)
+            self._raise(self.engine.history(readings))
             self._count("history", len(readings))
 
     async def rest(self, puller: Puller) -> None:

@@ -38,8 +38,8 @@ def _tables(found: Health, language: str) -> list[html.Section]:
     tables = {
         "silent": (("object", "since", "heard", "behind"), [_silent(row, language) for row in found["silent"]]),
         "batteries": (("object", "percent", "days"), [_battery(row, language) for row in found["batteries"]]),
-        "clocks": (("object", "clock", "reported"), [_clock(row, language) for row in found["clocks"]]),
-        "stuck": (("object", "quantity", "said", "since"), [_stuck(row, language) for row in found["stuck"]]),
+        "clocks": (("object", "said", "told"), [_clock(row, language) for row in found["clocks"]]),
+        "stuck": (("object", "quantity", "said", "told"), [_stuck(row, language) for row in found["stuck"]]),
         "weak": (parts.WEAK, [html.Tr([_place(row, language), *parts.weak(row, language)]) for row in radio["weak"]]),
         "gateways": (parts.GATEWAY, [parts.gateway(row, language) for row in radio["gateways"]]),
         "identity": (
@@ -88,9 +88,8 @@ def _battery(row: BatteryRow, language: str) -> html.Tr:
 
 
 def _clock(row: ClockRow, language: str) -> html.Tr:
-    way = "behind_by" if row["behind_s"] >= 0 else "ahead_by"
-    said = say(language, f"health.{way}", seconds=number(language, abs(row["behind_s"]), 0))
-    return html.Tr([_place(row, language), html.Td(said), html.Td(date_time(language, row["time"], desk().zone))])
+    why = row["why_ru"] if language == "ru" else row["why_en"]
+    return html.Tr([_place(row, language), html.Td(why), html.Td(date_time(language, row["opened"], desk().zone))])
 
 
 def _stuck(row: StuckRow, language: str) -> html.Tr:

@@ -10,7 +10,6 @@ from situation_center.store import Center
 from situation_center.views.base import SQL, scope
 from situation_center.views.radio import Place, Radio, radio
 
-CLOCK_S = 60.0
 LIMIT = 200
 
 
@@ -31,10 +30,12 @@ class BatteryRow(Place):
 
 
 class ClockRow(Place):
-    """A clock: seconds by which its newest report was behind its arrival, negative when ahead."""
+    """A clock: seconds by which it is behind, negative when ahead, since it was told of; why says for how long."""
 
     behind_s: float
-    time: datetime
+    opened: datetime
+    why_ru: str
+    why_en: str
 
 
 class StuckRow(Place):
@@ -75,8 +76,7 @@ class Health(TypedDict):
 async def health(db: Center, actor: Actor) -> Health:
     """What is wrong with devices now. Raises Forbidden."""
     require(actor, "registry.read")
-    given = scope(actor) | {"limit": LIMIT, "clock_s": CLOCK_S}
-    given["history_s"] = db.settings.history_after_s
+    given = scope(actor) | {"limit": LIMIT}
     silent = await db.rows(SQL["health_silent"], given)
     clocks = await db.rows(SQL["health_clocks"], given)
     batteries = await db.rows(SQL["health_batteries"], given)

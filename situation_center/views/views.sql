@@ -241,17 +241,14 @@ WHERE s.quantity IN ('battery', 'battery_level') AND s.unit = '%%'
   AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
 ORDER BY b.days, n.value LIMIT %(limit)s
 
--- health_clocks: devices whose newest report does not fit its arrival: late by their own clock, or marked as ahead.
--- A value handed in as history (not marked as late on the live road, quality 16) says nothing about a clock.
-SELECT o.object_id, o.name_ru AS object_ru, o.name_en AS object_en, o.class AS class_,
-  max(extract(epoch FROM n.received - n.time))::float8 AS behind_s, max(n.time) AS time
-FROM newest n JOIN series s USING (series_id) JOIN object_now o ON o.object_id = s.object_id
-WHERE (abs(extract(epoch FROM n.received - n.time)) > %(clock_s)s OR n.quality & 8 > 0)
-  AND (extract(epoch FROM n.received - n.time) <= %(history_s)s OR n.quality & 16 > 0)
+-- health_clocks: devices whose readings are stamped before or after they come, for some time and by a constant while.
+SELECT o.object_id, o.name_ru AS object_ru, o.name_en AS object_en, o.class AS class_, c.value AS behind_s, c.opened,
+  c.why_ru, c.why_en
+FROM condition c JOIN object_now o USING (object_id)
+WHERE c.state = 'active' AND c.rule_id = 'device.clock'
   AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
   AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
-GROUP BY o.object_id, o.name_ru, o.name_en, o.class
-ORDER BY abs(max(extract(epoch FROM n.received - n.time))) DESC LIMIT %(limit)s
+ORDER BY abs(c.value) DESC LIMIT %(limit)s
 
 -- radio_weak: devices that their network hears badly; the margin is what SNR is above the least that the spreading
 -- factor needs. From 20 frames on, so that a device that just came is not called bad.

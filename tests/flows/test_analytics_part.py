@@ -101,6 +101,24 @@ async def test_history_trains_and_raises_nothing(
     assert (event.score or 0) > 6
 
 
+async def test_a_wrong_clock_is_told_of_and_a_backfill_is_not(
+    city: Settings, admin_bus: NatsBus, center_db: Database, series: Series
+) -> None:
+    await set_clock(center_db, START + timedelta(hours=2))
+    bin_, flow = series["bin/0", "bin_temperature"], series["inlet/0", "water_flow"]
+    async with running(city) as part:
+        past = [Row(flow, 60 * n, 20, delay=3000 - 60 * n) for n in range(49)]
+        await send(admin_bus, past, first_seq=1, lane="hist")
+        await until_saved(admin_bus, center_db, lanes=ANALYTICS_HISTORY)
+        for n in range(10):
+            rows = [Row(bin_, 3000 + 90 * n, 20, delay=600), Row(flow, 3600 + 90 * n, 20)]
+            await send(admin_bus, rows, first_seq=100 + 2 * n)
+        [event] = await events(admin_bus, 1)
+        await until_saved(admin_bus, center_db, lanes=ANALYTICS_LIVE)
+        assert part.counters["events"] == 1
+    assert (event.rule_id, event.edge, event.value) == ("device.clock", "open", 600.0)
+
+
 def story(series: Series, seed: int) -> list[list[Row]]:
     """Hours of pressure at four inlets and the heat of two bins, with drops, fires, gaps and late readings."""
     chance = random.Random(seed)

@@ -7,7 +7,7 @@ import pytest
 
 from citynet.access import Actor
 from citynet.errors import NotFound
-from citynet.model import HeardBy, Quality, RadioFrame
+from citynet.model import HeardBy, RadioFrame
 from ingest.radio_writer import RadioWriter
 from situation_center import battery_days, views
 from tests.flows.center import Town, person
@@ -46,25 +46,15 @@ async def test_batteries_end_on_a_day(town: Town, operator: Actor) -> None:
     assert rows[1]["days"] is None
 
 
-async def test_clocks(town: Town, operator: Actor) -> None:
-    await town.newest("air/1", "pm25", 5.0)
-    await town.newest("lamp/2", "lamp_level", 5.0)
-    async with town.ingest.transaction("part:ingest") as conn:
-        await conn.execute(
-            "UPDATE newest SET time = time - interval '10 minutes' WHERE series_id = %s", [town.series("air/1", "pm25")]
-        )
-    (row,) = (await views.health(town.center, operator))["clocks"]
-    assert row["object_en"] == "air/1"
-    assert row["behind_s"] == pytest.approx(600)
-    series = town.series("lamp/2", "lamp_level")
-    for quality, wrong in ((0, ["air/1"]), (Quality.LATE, ["lamp/2", "air/1"])):  # as history, and by the live road
-        async with town.ingest.transaction("part:ingest") as conn:
-            await conn.execute(
-                "UPDATE newest SET time = received - interval '5 hours', quality = %s WHERE series_id = %s",
-                [int(quality), series],
-            )
-        rows = (await views.health(town.center, operator))["clocks"]
-        assert [row["object_en"] for row in rows] == wrong
+async def test_clocks_and_stuck_values_are_listed_while_they_are_so(town: Town, operator: Actor) -> None:
+    await town.condition("device.clock", "air/1", ago_s=60)
+    await town.returned(await town.condition("device.clock", "lamp/2"))
+    await town.condition("device.stuck", "air/2")
+    found = await views.health(town.center, operator)
+    assert [(row["object_en"], row["why_en"]) for row in found["clocks"]] == [("air/1", "why")]
+    assert [(row["object_en"], row["why_ru"]) for row in found["stuck"]] == [("air/2", "почему")]
+    water = await person(town.center, "anna", "utility_dispatcher", services=("water",))
+    assert (await views.health(town.center, water))["clocks"] == []
 
 
 async def test_a_battery_is_read_once_and_then_by_the_day(town: Town) -> None:
