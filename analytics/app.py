@@ -26,10 +26,7 @@ async def run(part: Part) -> None:
     directory = Directory(part)
     await directory.refresh()
     store, mail = Store(part.db), asyncio.Event()
-    lanes = [
-        Lane(part, directory, store, directory.engine(), number, mail)
-        for number in range(PARTITIONS)
-    ]
+    lanes = [Lane(part, directory, store, directory.engine(), number, mail) for number in range(PARTITIONS)]
     await restore(part, lanes)
     await directory.look_at_gateways()
     directory.on_change.append(lambda city: configure(lanes, city))

@@ -226,11 +226,11 @@ SELECT device_id, object_id FROM device_point WHERE device_id = ANY(%(ids)s) AND
 -- put_radio_devices: as it is after the frames of a batch
 INSERT INTO radio_device SELECT * FROM jsonb_populate_recordset(NULL::radio_device, %(rows)s)
 ON CONFLICT (device_id) DO UPDATE SET (arrived_ns, last_heard, session, f_cnt, low_f_cnt, spreading, rssi, snr, day, frames,
-  lost, month_frames, month_lost, resets, replays, last_reset, last_replay, frequency) = (excluded.arrived_ns,
+  lost, month_frames, month_lost, resets, replays, last_reset, last_replay, frequency, margin, weak) = (excluded.arrived_ns,
   excluded.last_heard, excluded.session,
   excluded.f_cnt, excluded.low_f_cnt, excluded.spreading, excluded.rssi, excluded.snr, excluded.day, excluded.frames,
   excluded.lost, excluded.month_frames, excluded.month_lost, excluded.resets, excluded.replays, excluded.last_reset, excluded.last_replay,
-  excluded.frequency)
+  excluded.frequency, excluded.margin, excluded.weak)
 
 -- put_radio_links: moving means; the newest twenty frames or so make them
 INSERT INTO radio_link AS l (device_id, gateway, first_heard, last_heard, frames, rssi, snr)

@@ -20,6 +20,11 @@ GAP_MAX = 16_384
 LATE_FRAMES, LATE_S = 8, 120.0
 # A counter that began anew is seen with one of its first frames, or by the next ones that follow on the low one.
 FIRST_FRAMES, NEXT_FRAMES = 2, 16
+# Heard badly, and well again. Below 3 dB fading alone costs frames; more than one in twenty is more than a good place
+# loses. It takes 20 frames, and losses on three days: a gateway that was off for one is no bad place.
+WEAK_FRAMES, WEAK_DAYS = 20, 3
+MARGIN_DB, MARGIN_FINE_DB = 3.0, 5.0
+LOSS, LOSS_FINE = 0.05, 0.03
 
 
 @dataclass
@@ -45,6 +50,8 @@ class DeviceRadio:
     last_reset: datetime | None = None
     last_replay: datetime | None = None
     frequency: int = 0
+    margin: float | None = None
+    weak: datetime | None = None
 
     def row(self) -> dict[str, Any]:
         """As JSON takes it."""
@@ -88,7 +95,46 @@ def fold(known: DeviceRadio, frame: RadioFrame) -> Oddity | None:
         known.rssi, known.snr = best.rssi, best.snr
         known.spreading = frame.spreading or known.spreading
         known.frequency = frame.frequency or known.frequency
+        _mean(known)
     return oddity
+
+
+def _mean(known: DeviceRadio) -> None:
+    """The moving mean of the margin; the newest twenty frames or so make it."""
+    if not known.spreading or known.snr is None:
+        return
+    margin = known.snr + 7.5 + 2.5 * (known.spreading - 7)
+    share = max(1 / WEAK_FRAMES, 1 / max(known.month_frames, 1))
+    known.margin = margin if known.margin is None else known.margin + share * (margin - known.margin)
+
+
+@dataclass(frozen=True)
+class Weakness:
+    """A device that is heard badly (or well again): margin in dB, share of the frames of 30 days that was lost."""
+
+    device_id: int
+    time: datetime
+    margin: float | None
+    loss: float
+    over: bool
+
+
+def judge(known: DeviceRadio) -> Weakness | None:
+    """Whether it is heard badly now and was not before, or the other way round."""
+    sent = known.month_frames + known.month_lost
+    if sent < WEAK_FRAMES:
+        return None
+    loss = known.month_lost / sent
+    days = sum(lost > LOSS * (lost + frames) for frames, lost in zip(known.frames, known.lost, strict=True))
+    low = known.margin is not None and known.margin < MARGIN_DB
+    fine = (known.margin is None or known.margin >= MARGIN_FINE_DB) and loss < LOSS_FINE
+    if known.weak is None and not low and not (loss > LOSS and days >= WEAK_DAYS):
+        return None
+    if known.weak is not None and not fine:
+        return None
+    over = known.weak is not None
+    known.weak = None if over else known.last_heard
+    return Weakness(known.device_id, known.last_heard, known.margin, loss, over)
 
 
 def _turn(known: DeviceRadio, day: int) -> None:

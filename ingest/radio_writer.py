@@ -12,11 +12,11 @@ from citynet.db import Connection
 from citynet.model import Event, LiveChanged, Quarantined, RadioFrame, event_id
 from ingest import events, quarantine
 from ingest.lane import Outcome
-from ingest.radio import DeviceRadio, Oddity, fold, forgotten_before, links
+from ingest.radio import DeviceRadio, Oddity, Weakness, fold, forgotten_before, judge, links
 from ingest.table import SQL
 
 FRAMES = msgspec.msgpack.Decoder(list[RadioFrame])
-SIGNAL = "frame_counter"
+SIGNAL, RADIO = "frame_counter", "radio"
 # A device whose counter goes back with every frame is told of once an hour, counted always.
 AGAIN = timedelta(hours=1)
 WORDS = {
@@ -27,6 +27,14 @@ WORDS = {
     "replay": (
         "Пришёл старый кадр: счётчик {came} после {was}, через {minutes} мин; повторов всего: {times}",
         "An old frame came again: counter {came} after {was}, {minutes} min later; replays so far: {times}",
+    ),
+    "weak": (
+        "Плохо слышно: запас {margin} дБ, за 30 дней потеряно кадров: {loss} %",
+        "Heard badly: a margin of {margin} dB, {loss} % of the frames of 30 days lost",
+    ),
+    "heard": (
+        "Снова слышно хорошо: запас {margin} дБ, за 30 дней потеряно кадров: {loss} %",
+        "Heard well again: a margin of {margin} dB, {loss} % of the frames of 30 days lost",
     ),
 }
 
@@ -53,11 +61,12 @@ class RadioWriter:
         rows = await (await conn.execute(SQL["radio_devices"], ids)).fetchall()
         known = {row["device_id"]: DeviceRadio(**row) for row in rows}
         before = {device_id: (one.last_replay, one.last_reset, one.day) for device_id, one in known.items()}
-        fresh, odd = [], []
+        fresh, odd, weak = [], [], []
         for device_id, frames in heard.items():
             device = known.setdefault(device_id, DeviceRadio(device_id))
             fresh += [frame for frame in frames if frame.arrived_ns > device.arrived_ns]
             odd += [found for frame in frames if (found := fold(device, frame))]
+            weak += [found for found in [judge(device)] if found]
         await conn.execute(SQL["put_radio_devices"], {"rows": Jsonb([known[i].row() for i in sorted(heard)])})
         await conn.execute(SQL["put_radio_links"], {"rows": Jsonb(links(fresh))})
         turned = [i for i, (_, _, day) in before.items() if known[i].day > day]
@@ -65,7 +74,7 @@ class RadioWriter:
             newest = max(known[i].last_heard for i in turned)
             await conn.execute(SQL["drop_radio_links"], {"ids": turned, "before": forgotten_before(newest)})
         outcome.counters["radio_frames"] += len(fresh)
-        await _tell(conn, [one for one in odd if _worth(one, before)], outcome)
+        await _tell(conn, [one for one in odd if _worth(one, before)], weak, outcome=outcome)
 
 
 def _read(frames: list[Frame]) -> tuple[dict[int, list[RadioFrame]], list[Quarantined]]:
@@ -88,14 +97,15 @@ def _worth(one: Oddity, before: dict[int, tuple[datetime | None, datetime | None
     return last is None or one.time - last >= AGAIN
 
 
-async def _tell(conn: Connection, odd: list[Oddity], outcome: Outcome) -> None:
-    if not odd:
+async def _tell(conn: Connection, odd: list[Oddity], weak: list[Weakness], *, outcome: Outcome) -> None:
+    if not odd and not weak:
         return
     first = {(one.device_id, one.kind): one for one in reversed(odd)}
-    ids = {"ids": sorted({one.device_id for one in odd})}
+    ids = {"ids": sorted({one.device_id for one in odd} | {one.device_id for one in weak})}
     places = await (await conn.execute(SQL["radio_places"], ids)).fetchall()
     place = {row["device_id"]: row["object_id"] for row in places}
     said = [event for one in first.values() for event in _events(one, place.get(one.device_id, one.device_id))]
+    said += [_weak_event(one, place.get(one.device_id, one.device_id)) for one in weak]
     changed = [condition for condition in await events.store(conn, said) if condition]
     outcome.counters["events_stored"] += len(said)
     if changed:
@@ -117,3 +127,23 @@ def _events(one: Oddity, object_id: int) -> list[Event]:
         )
         for edge in ("open", "close")
     ]
+
+
+def _weak_event(one: Weakness, object_id: int) -> Event:
+    """It began, or it is over."""
+    rule, edge = "radio.weak", "close" if one.over else "open"
+    figures = {"margin": "—" if one.margin is None else f"{one.margin:.1f}", "loss": f"{100 * one.loss:.1f}"}
+    ru, en = WORDS["heard" if one.over else "weak"]
+    return Event(
+        event_id=event_id(rule, 1, object_id, signal=RADIO, opened=one.time, edge=edge, n=0),
+        rule_id=rule,
+        rule_version=1,
+        object_id=object_id,
+        signal=RADIO,
+        edge="close" if one.over else "open",
+        severity="low",
+        time=one.time,
+        why_ru=ru.format(**{name: text.replace(".", ",") for name, text in figures.items()}),
+        why_en=en.format(**figures),
+        value=one.margin,
+    )

@@ -16,6 +16,7 @@ from citynet.model import ProposalRequest, Reply
 from citynet.part import Part
 from citynet.registry import Registry
 from situation_center import battery_days, groups, intake, outbox, receipts, registry_write, sign_in, timers
+from situation_center.gateways import Gateways
 from situation_center.reactions import reactions
 from situation_center.sign_in import SignInWatch
 from situation_center.store import Center
@@ -37,6 +38,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self.sign_in = SignInWatch(self.center)
+        self.gateways = Gateways(self.center)
 
     def wake(self, *names: str) -> Callable[[Incoming], Awaitable[None]]:
         """A handler that starts these loops at once."""
@@ -108,6 +110,7 @@ class Worker:
             tasks.create_task(self.repeat("sign_in", self.sign_in.look))
             tasks.create_task(self.repeat("refusals", self.sign_in.audit))
             tasks.create_task(self.repeat("batteries", lambda: battery_days.refresh(center)))
+            tasks.create_task(self.repeat("gateways", self.gateways.look))
             tasks.create_task(self.repeat("outbox", lambda: outbox.publish(center)))
             tasks.create_task(self.repeat("notices", lambda: outbox.take_notices(center, list(found.values()))))
             for reaction in found.values():

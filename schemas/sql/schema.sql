@@ -268,9 +268,18 @@ CREATE TABLE radio_device (
   day int NOT NULL, frames int[] NOT NULL CHECK (cardinality(frames) = 30), lost int[] NOT NULL CHECK (cardinality(lost) = 30),
   month_frames int NOT NULL, month_lost int NOT NULL,  -- their sums
   resets int NOT NULL DEFAULT 0, replays int NOT NULL DEFAULT 0, last_reset timestamptz, last_replay timestamptz,
-  frequency int NOT NULL DEFAULT 0);  -- of its last frame in Hz, 0 = not known
+  frequency int NOT NULL DEFAULT 0,  -- of its last frame in Hz, 0 = not known
+  -- margin: moving mean of dB above what the spreading factor needs, by the best gateway. weak: since when it is told of.
+  margin real, weak timestamptz);
+CREATE INDEX radio_device_weak ON radio_device (device_id) WHERE weak IS NOT NULL;
 GRANT SELECT, INSERT, UPDATE, DELETE ON radio_link, radio_device TO citynet_ingest;
 GRANT SELECT ON radio_link, radio_device TO citynet_center, citynet_analytics, citynet_gateway;
+-- Devices that a gateway hears, those that no other one hears, means of RSSI in dBm and SNR in dB, and the losses of the
+-- devices that it hears best. Written by situation_center once a minute.
+CREATE TABLE radio_gateway (
+  gateway text PRIMARY KEY, devices int NOT NULL, alone int NOT NULL, rssi float8 NOT NULL, snr float8 NOT NULL,
+  heard timestamptz NOT NULL, loss float8);
+GRANT SELECT, INSERT, DELETE ON radio_gateway TO citynet_center;
 
 -- Medians of a battery by day (the day since 1970 at its remainder by 60) and how many days are left to 10 %; NULL where it
 -- does not fall or too little is known. change: the newest value that was seen. Written by situation_center.

@@ -11,9 +11,6 @@ from situation_center.store import Center
 from situation_center.views.base import SQL, scope
 from situation_center.views.objects import object_card
 
-# Below it fading alone costs frames; more than one frame in twenty lost is more than a good place loses.
-MARGIN_DB, LOSS = 3.0, 0.05
-
 
 class Place(TypedDict):
     """An object by its names."""
@@ -25,15 +22,16 @@ class Place(TypedDict):
 
 
 class WeakRow(Place):
-    """A device that is heard badly: RSSI in dBm, SNR and margin in dB by its best gateway, share of frames lost."""
+    """A device heard badly: RSSI in dBm and SNR in dB by its best gateway, mean margin in dB, share of frames lost."""
 
     rssi: float | None
     snr: float | None
     spreading: int
     margin: float | None
-    loss: float
+    loss: float | None
     frames: int
     gateways: int
+    since: datetime
 
 
 class CounterRow(Place):
@@ -102,7 +100,7 @@ class Radio(TypedDict):
 async def radio(db: Center, actor: Actor, *, limit: int) -> Radio:
     """The worst first. Raises Forbidden."""
     require(actor, "registry.read")
-    given = scope(actor) | {"limit": limit, "margin_db": MARGIN_DB, "loss": LOSS}
+    given = scope(actor) | {"limit": limit}
     return Radio(
         weak=[cast(WeakRow, row) for row in await db.rows(SQL["radio_weak"], given)],
         counters=[cast(CounterRow, row) for row in await db.rows(SQL["radio_counters"], given)],

@@ -250,20 +250,17 @@ WHERE c.state = 'active' AND c.rule_id = 'device.clock'
   AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
 ORDER BY abs(c.value) DESC LIMIT %(limit)s
 
--- radio_weak: devices that their network hears badly; the margin is what SNR is above the least that the spreading
--- factor needs. From 20 frames on, so that a device that just came is not called bad.
+-- radio_weak: devices that their network hears badly, as ingest tells it (ingest/radio.py).
 SELECT o.object_id, o.name_ru AS object_ru, o.name_en AS object_en, o.class AS class_, r.rssi, r.snr, r.spreading,
-  r.snr + 7.5 + 2.5 * (r.spreading - 7) AS margin, r.month_lost::float8 / (r.month_frames + r.month_lost) AS loss,
-  r.month_frames AS frames, (SELECT count(*)::int FROM radio_link l WHERE l.device_id = r.device_id) AS gateways
+  r.margin, r.month_lost::float8 / nullif(r.month_frames + r.month_lost, 0) AS loss,
+  r.month_frames AS frames, (SELECT count(*)::int FROM radio_link l WHERE l.device_id = r.device_id) AS gateways, r.weak AS since
 FROM radio_device r
 LEFT JOIN device_point p ON p.device_id = r.device_id AND p.valid_to = 'infinity'
 JOIN object_now o ON o.object_id = coalesce(p.object_id, r.device_id)
-WHERE r.month_frames + r.month_lost >= 20
-  AND (r.spreading > 0 AND r.snr + 7.5 + 2.5 * (r.spreading - 7) < %(margin_db)s
-    OR r.month_lost > %(loss)s * (r.month_frames + r.month_lost))
+WHERE r.weak IS NOT NULL
   AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
   AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
-ORDER BY loss DESC, margin LIMIT %(limit)s
+ORDER BY loss DESC NULLS LAST, margin LIMIT %(limit)s
 
 -- radio_counters: devices whose frame counter went back: begun anew, or old frames sent again.
 SELECT o.object_id, o.name_ru AS object_ru, o.name_en AS object_en, o.class AS class_, r.resets, r.replays, r.f_cnt,
@@ -276,18 +273,9 @@ WHERE r.resets + r.replays > 0
   AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
 ORDER BY last DESC LIMIT %(limit)s
 
--- radio_gateways: what each gateway hears: devices, those that no other hears, mean signal, losses of the devices that it
--- hears best. A gateway that had fewer than one frame in fifty of the best one's does not count as hearing a device.
-WITH link AS (SELECT l.*, max(l.frames) OVER (PARTITION BY l.device_id) AS best FROM radio_link l),
-counted AS (SELECT link.*, count(*) OVER (PARTITION BY device_id) AS several FROM link WHERE frames * 50 >= best),
-gateways AS (
-  SELECT c.gateway, count(*)::int AS devices, count(*) FILTER (WHERE c.several = 1)::int AS alone, avg(c.rssi) AS rssi,
-    avg(c.snr) AS snr, max(c.last_heard) AS heard,
-    sum(r.month_lost) FILTER (WHERE c.frames = c.best)::float8
-      / nullif(sum(r.month_frames + r.month_lost) FILTER (WHERE c.frames = c.best), 0) AS loss
-  FROM counted c JOIN radio_device r USING (device_id) GROUP BY c.gateway)
+-- radio_gateways: what each gateway hears, as it was renewed last (situation_center/gateways.py).
 SELECT g.*, o.object_id, o.name_ru AS object_ru, o.name_en AS object_en, coalesce(o.class, 'gateway') AS class_
-FROM gateways g
+FROM radio_gateway g
 LEFT JOIN object d ON d.key = 'device/' || g.gateway
 LEFT JOIN device_point p ON p.device_id = d.object_id AND p.valid_to = 'infinity'
 LEFT JOIN object_now o ON o.object_id = coalesce(p.object_id, d.object_id)

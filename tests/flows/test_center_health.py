@@ -10,6 +10,7 @@ from citynet.errors import NotFound
 from citynet.model import HeardBy, RadioFrame
 from ingest.radio_writer import RadioWriter
 from situation_center import battery_days, views
+from situation_center.gateways import Gateways
 from tests.flows.center import Town, person
 from tests.support.readings import store
 
@@ -67,14 +68,14 @@ async def test_a_battery_is_read_once_and_then_by_the_day(town: Town) -> None:
 
 
 async def radio(town: Town, key: str, counters: list[int], *, gateways: tuple[str, ...], snr: float = 5.0) -> None:
-    """Frames of an object's device by radio, an hour apart, as ingest folds them."""
+    """Frames of an object's device by radio, three hours apart, as ingest folds them."""
     (row,) = await town.center.rows("SELECT device_id FROM device_point WHERE object_id = %s", [town.ids[key]])
-    start = round((await town.now() - timedelta(hours=len(counters))).timestamp() * 1e6)
+    start = round((await town.now() - timedelta(hours=3 * len(counters))).timestamp() * 1e6)
     frames = [
         RadioFrame(
             device_id=row["device_id"],
             arrived_ns=n + 1,
-            time_us=start + n * 3_600_000_000,
+            time_us=start + n * 10_800_000_000,
             session="s",
             f_cnt=count,
             spreading=7,
@@ -89,9 +90,12 @@ async def test_radio(town: Town, operator: Actor) -> None:
     await radio(town, "bin/1", list(range(0, 60, 2)), gateways=("gateway-1", "other"))
     await radio(town, "bin/2", list(range(30)), gateways=("gateway-1",), snr=-6.0)
     await radio(town, "bin/3", [*range(900, 930), 0, 1], gateways=("gateway-1",))
+    assert await Gateways(town.center).look() == 0
     found = (await views.health(town.center, operator))["radio"]
-    weak = [(row["object_en"], round(row["loss"], 2), row["margin"], row["gateways"]) for row in found["weak"]]
+    weak = [(row["object_en"], round(row["loss"] or 0, 2), row["margin"], row["gateways"]) for row in found["weak"]]
     assert weak == [("bin/1", 0.49, 12.5, 2), ("bin/2", 0.0, 1.5, 1)]
+    conditions = await town.center.rows("SELECT object_id, state FROM condition WHERE rule_id = 'radio.weak'")
+    assert {row["object_id"] for row in conditions} == {town.ids["bin/1"], town.ids["bin/2"]}
     assert [(row["gateway"], row["object_en"], row["devices"], row["alone"]) for row in found["gateways"]] == [
         ("gateway-1", "gateway/1", 3, 2),
         ("other", None, 1, 0),

@@ -7,7 +7,7 @@ from google.protobuf.json_format import MessageToJson
 
 from citynet.model import HeardBy, RadioFrame
 from gateway.wire import Heard, Reception
-from ingest.radio import DAY_US, DAYS, DeviceRadio, fold, links
+from ingest.radio import DAY_US, DAYS, DeviceRadio, Weakness, fold, judge, links
 from tests.support.gateway import APPLICATION, BIN, NOON_US, chirpstack, decoder, things_stack
 
 SESSION = "01ab23cd"
@@ -146,3 +146,31 @@ def test_links() -> None:
     (link,) = links(frames(1, 2, 3))
     assert (link["gateway"], link["frames"], link["rssi"], link["snr"]) == ("a", 3, -101.0, 5.0)
     assert msgspec.json.encode(link)
+
+
+def judged(counters: list[int], snr: list[float], *, every_s: float = 3_600.0) -> list[Weakness]:
+    """A frame each hour with such a counter and SNR at SF 9 (which needs -12.5 dB); what was told of."""
+    known, found = DeviceRadio(1), []
+    for frame, level in zip(frames(*counters, every_s=every_s), snr, strict=True):
+        fold(known, msgspec.structs.replace(frame, heard=[HeardBy("a", -110.0, level)]))
+        found += [one for one in [judge(known)] if one]
+    return found
+
+
+def test_a_thin_signal_is_told_of_after_twenty_frames_and_when_it_is_good_again() -> None:
+    thin, good = [-10.5, -11.5, -10.0] * 20, [-5.0] * 40
+    assert judged(list(range(19)), thin[:19]) == []
+    found = judged(list(range(100)), thin + good)
+    assert [one.over for one in found] == [False, True]
+    assert found[0].margin == pytest.approx(1.8, abs=0.1)
+    assert judged(list(range(60)), [*([-8.0] * 19), -20.0, *([-8.0] * 40)]) == []
+
+
+def test_losses_count_on_three_days_so_that_an_outage_of_a_gateway_is_none() -> None:
+    outage = [*range(200), *range(224, 330)]
+    assert judged(outage, [5.0] * len(outage)) == []
+    lossy = list(range(0, 400, 2))
+    (told,) = judged(lossy, [5.0] * 200)
+    assert told.loss == pytest.approx(0.49, abs=0.01)
+    back = [*lossy, *range(400, 400 + 40 * 24)]
+    assert [one.over for one in judged(back, [5.0] * len(back))] == [False, True]

@@ -12,7 +12,7 @@ from situation_center.screens.parts.marks import object_link, panel, passport
 from situation_center.views.radio import CounterRow, DeviceRadio, GatewayRow, LinkRow, WeakRow
 from situation_center.wording import date_time, integer, number, say
 
-WEAK = ("object", "rssi", "snr", "spreading", "margin", "loss", "heard_by")
+WEAK = ("object", "rssi", "snr", "spreading", "margin", "loss", "heard_by", "told")
 GATEWAY = ("gateway", "devices", "alone", "rssi", "snr", "loss", "heard")
 COUNTER = ("object", "resets", "replays", "f_cnt", "last")
 LINK = ("gateway", "rssi", "snr", "frames")
@@ -32,7 +32,7 @@ def weak(row: WeakRow, language: str) -> list[html.Td]:
     spreading = html.Td(f"SF{row['spreading']}" if row["spreading"] else "—", className="num")
     signal = _numbers(language, (row["rssi"], 0), (row["snr"], 1))
     rest = _numbers(language, (row["margin"], 1), (_percent(row["loss"]), 1), (row["gateways"], 0))
-    return [*signal, spreading, *rest]
+    return [*signal, spreading, *rest, html.Td(date_time(language, row["since"], desk().zone))]
 
 
 def counter(row: CounterRow, language: str) -> list[html.Td]:
