@@ -1,9 +1,6 @@
-"""Clocks of devices: reports stamped a constant time before or after they came. Called by the engine.
+"""Clocks of devices: reports stamped a constant time before or after they came; places are objects. For the engine.
 
-Places are objects. Only what came by the live road is asked: what a device hands in as history says nothing about its
-clock. A backlog that is sent at last has delays that shrink, a meter that reports late has delays that vary: only a
-constant one is a clock.
-"""
+Only the live road is asked, not history. Delays of a backlog shrink, of a late meter vary: a constant one is a clock."""
 
 from dataclasses import dataclass
 
