@@ -1,6 +1,6 @@
 """Clocks of devices: reports stamped a constant time before or after they came; places are objects. For the engine.
 
-Only the live road is asked, not history. Delays of a backlog shrink, of a late meter vary: a constant one is a clock."""
+Only the live road is asked, not history. Delays of a backlog shrink, of late meters vary: only constant ones tell."""
 
 from dataclasses import dataclass
 
