@@ -55,10 +55,10 @@ USERS: dict[str, tuple[list[str], list[str]]] = {
             "$MQTT.msgs.v3.*.devices.*.down.replace",
             *JS,
         ],
-        ["_INBOX.>", "changes.>", "rpc.codec.>", "rpc.uplinks.>"],
+        ["_INBOX.>", "changes.>", "rpc.codec.>", "rpc.uplinks.>", "rpc.commands.>"],
     ),
-    # Open to the outside by HTTP: may hand in frames and nothing else.
-    "push": (["up.>", "hist.>", "stats.>", "_INBOX.>"], ["_INBOX.>", "changes.>"]),
+    # Open to the outside by HTTP: may hand in frames, and ask for the commands of a device that has shown its token.
+    "push": (["up.>", "hist.>", "stats.>", "rpc.commands.*", "_INBOX.>"], ["_INBOX.>", "changes.>", "live.fetch.*"]),
     # Of up and hist only what the quarantine sends again.
     "ingest": (
         ["live.>", "receipts.>", "dead.>", "up.>", "hist.>", "stats.>", "_INBOX.>", *JS],

@@ -18,22 +18,16 @@ from gateway.airtime import Budget
 from gateway.answers import SQL
 from gateway.chirpstack.road import Road
 from gateway.directory import Directory
+from gateway.fetch import CALL, fetches
 from gateway.orders import Sender
+from gateway.pickup import Pickup, Waiting
 from gateway.quarantine import notice, publish
 from gateway.uplink import FETCH_WAIT_S
+from gateway.wire import subject_token
 
 BATCH = 64
-WAITING_MAX = 1_000  # commands that wait for a radio; the others stay in the stream
+WAITING_MAX = 3_000  # commands that wait for a radio or for their device; the others stay in the stream
 RETRY_LOOK_S = 2.0
-
-
-@dataclass(eq=False)
-class Waiting:
-    """A command in hand and when it may be tried again (city time)."""
-
-    frame: Frame
-    command: Command
-    due: datetime
 
 
 @dataclass
@@ -54,7 +48,12 @@ class DownlinkLane:
     async def run(self, puller: Puller) -> None:
         """Follow COMMANDS until the part stops. Raises Unavailable: then commands stay in the stream."""
         await self.sender.remember()
-        await together([self._follow(puller), self._repeat()])
+
+        async def done(one: Waiting) -> None:
+            await self._done(one, puller)
+
+        pickup = Pickup(self.part, self.sender, self.waiting, done)
+        await together([self._follow(puller), self._repeat(), pickup.run()])
 
     async def _follow(self, puller: Puller) -> None:
         holding: list[Frame] = []
@@ -64,9 +63,12 @@ class DownlinkLane:
                     await self._receive(await puller.fetch(BATCH, self._patience_s()), puller)
                 else:
                     await asyncio.sleep(self._patience_s())
-                holding[:] = [one.frame for one in self.waiting]
+                holding[:] = self._frames()
                 await self._advance(puller)
-                holding[:] = [one.frame for one in self.waiting]
+                holding[:] = self._frames()
+
+    def _frames(self) -> list[Frame]:
+        return [one.frame for one in self.waiting if one.frame]
 
     def _patience_s(self) -> float:
         """Wall seconds to wait for new commands: until the first of those in hand is due."""
@@ -76,7 +78,7 @@ class DownlinkLane:
         return min(max(self.part.clock.wall_s(soonest), 0.01), FETCH_WAIT_S)
 
     async def _receive(self, frames: list[Frame], puller: Puller) -> None:
-        known = {one.frame.seq: one for one in self.waiting}
+        known = {one.frame.seq: one for one in self.waiting if one.frame}
         for frame in frames:
             try:
                 command = msgspec.json.decode(frame.data, type=Command)
@@ -109,22 +111,49 @@ class DownlinkLane:
         first: dict[str, Waiting] = {}
         for one in self.waiting:
             first.setdefault(one.command.external_id, one)
-        return [one for one in first.values() if one.due <= now][:BATCH]
+        return [one for one in first.values() if one.due <= now and not one.busy][:BATCH]
 
     async def _try(self, one: Waiting, puller: Puller) -> None:
-        due = await self.sender.take(one.command)
-        if due is not None:
+        one.busy = True
+        try:
+            due = await self.sender.take(one.command, kept=one.kept)
+        finally:
+            one.busy = False
+        if due is None:
+            if not self.part.stopping.is_set():  # else perhaps unfinished: it comes again, receipts say how far it got
+                await self._done(one, puller)
+        elif one.fetched:
+            one.rest()
+            await self._call(one.command.external_id)
+        else:
             # People may take it back meanwhile, and its deadline may come first: look once more then.
             one.due = min(due, one.command.deadline + timedelta(microseconds=1))
-            return
-        if not self.part.stopping.is_set():  # else perhaps unfinished: it comes again, receipts say how far it got
+
+    async def _done(self, one: Waiting, puller: Puller) -> None:
+        """Nothing more is to be done for it here."""
+        if one.frame:
             await puller.ack([one.frame])
-            self.waiting.remove(one)
-            self.part.gauges["commands_waiting"] = len(self.waiting)
+        self.waiting.remove(one)
+        self.sender.waiting.discard(one.command.command_id)
+        self.part.gauges["commands_waiting"] = len(self.waiting)
+
+    async def _call(self, device: str) -> None:
+        """Tell push that something waits for a device: a request may be open."""
+        await self.part.bus.push(CALL + subject_token(device), b"")
+
+    async def _look(self) -> None:
+        """Take at once what people no longer want, instead of when it would have been due."""
+        ids = [one.command.command_id for one in self.waiting]
+        rows = await self.part.db.rows(SQL["unwanted"], [ids]) if ids else []
+        wanted_no_more = {row["command_id"] for row in rows}
+        for one in self.waiting:
+            if one.command.command_id in wanted_no_more and one.given is None:
+                one.due = min(one.due, self.part.clock.now())
 
     async def _repeat(self) -> None:
         """Send again what was not answered, where the device and its radio class allow it."""
         while not self.part.stopping.is_set():
+            await self._look()
             now = self.part.clock.now()
             rows = await self.part.db.rows(SQL["unanswered"], {"now": now})
             self.repeated = {row["command_id"]: self.repeated.get(row["command_id"], 0) for row in rows}
@@ -150,6 +179,18 @@ class DownlinkLane:
             deadline=row["deadline"],
             attributes=device.attributes,
         )
+        if fetches(device.protocol, device.attributes):
+            self._offer(command, attempt)
+            await self._call(device.external_id)
+            return
         if await self.sender.send(command, again=True, attempt=attempt) is None:
             self.repeated[row["command_id"]] = attempt
             self.part.counters["commands_repeated"] += 1
+
+    def _offer(self, command: Command, attempt: int) -> None:
+        """Let the device fetch once more what it has not answered."""
+        self.repeated[command.command_id] = attempt
+        if all(one.command.command_id != command.command_id for one in self.waiting):
+            again = Waiting(None, command, command.deadline, attempt=attempt)
+            again.rest()
+            self.waiting.append(again)

@@ -21,12 +21,14 @@ from gateway.answers import SQL
 from gateway.arguments import specification
 from gateway.chirpstack.road import Road
 from gateway.directory import Directory
+from gateway.fetch import fetches
 from gateway.quarantine import clean
 from gateway.wire import Downlink, Order, protocols
 
 log = structlog.get_logger()
 RETRY_S = 0.5
 STOPPED = "the gateway stopped while sending"
+FETCHED = "the device fetches its commands by HTTP"
 QOS1 = {"Nmqtt-Pub": "1"}
 # Where the broker keeps what MQTT sessions at QoS 1 have yet to receive.
 MQTT_PREFIX = "$MQTT.msgs."
@@ -66,21 +68,33 @@ class Sender:
             if done := written(row["detail"]):
                 self.budget.spend(done, row["time"])
 
-    async def take(self, command: Command) -> datetime | None:
-        """Bring a command from the stream as far as it goes; a city moment when it must wait for the radio."""
-        known = await self._known(command.command_id)
+    async def take(self, command: Command, *, kept: bool = False) -> datetime | None:
+        """Bring a command from the stream as far as it goes; a city moment when it must wait for the radio.
+
+        kept: it was begun, and it is certain that it never left.
+        """
+        known = await self.known(command.command_id) - ({"intent"} if kept else set())
         if known == {"intent"}:
             return await self._after_crash(command)
         if not known:
-            if await self._unwanted(command.command_id):
+            if await self.unwanted(command.command_id):
                 await self.tell(command, "withdrawn", "taken back before it was sent")
             elif self.part.clock.now() > command.deadline:
                 await self.tell(command, "expired", "the deadline passed before sending")
             else:
-                return await self.send(command)
+                return await self._send_or_keep(command)
         return None
 
-    async def _known(self, command_id: UUID) -> set[str]:
+    async def _send_or_keep(self, command: Command, *, again: bool = False) -> datetime | None:
+        """What a device fetches by itself stays in hand: until its deadline, unless pickup.py gives it away before."""
+        if not fetches(command.protocol, command.attributes):
+            return await self.send(command, again=again)
+        if command.command_id not in self.waiting:
+            self.waiting.add(command.command_id)
+            await self.tell(command, "waiting", FETCHED)
+        return command.deadline
+
+    async def known(self, command_id: UUID) -> set[str]:
         """Receipts so far. The stream first: what ingest takes from it meanwhile is in the table by then."""
         last = await self.part.bus.last("RECEIPTS", f"receipts.{command_id}")
         rows = await self.part.db.rows(SQL["receipts"], [[command_id]])
@@ -89,21 +103,30 @@ class Sender:
             known.add(msgspec.json.decode(last, type=Receipt).kind)
         return known - {"waiting"}
 
-    async def _unwanted(self, command_id: UUID) -> bool:
+    async def unwanted(self, command_id: UUID) -> bool:
+        """Whether people have taken it back, or something else has ended it."""
         row = await self.part.db.row(SQL["standing"], [command_id])
         return row is not None and (row["state"] in UNWANTED or bool(row["cancel_asked"]))
 
     async def _after_crash(self, command: Command) -> datetime | None:
         """Begun, and no proof that it went: it may have. Only a device that knows its command ids gets it again."""
-        profile = self.directory.profile(command.profile)
         in_time = self.part.clock.now() <= command.deadline
-        if profile and profile.dedup_commands and in_time and not await self._unwanted(command.command_id):
-            return await self.send(command, again=True)
+        if self.deduplicates(command) and in_time and not await self.unwanted(command.command_id):
+            return await self._send_or_keep(command, again=True)
         if self.road.takes(command):
-            await self._look_up(command, profile)
+            await self._look_up(command, self.directory.profile(command.profile))
         else:
             await self.tell(command, "unknown", STOPPED)
         return None
+
+    def deduplicates(self, command: Command) -> bool:
+        """Whether the device knows a command that it has had."""
+        profile = self.directory.profile(command.profile)
+        return profile is not None and profile.dedup_commands
+
+    async def body(self, command: Command) -> bytes:
+        """The command as its device reads it. Raises BadInput."""
+        return (await self._encode(command, self.directory.profile(command.profile))).payload
 
     async def send(self, command: Command, *, again: bool = False, attempt: int = 1) -> datetime | None:
         """Encode, announce, hand over; a city moment when the radio is not free yet."""

@@ -52,6 +52,10 @@ UNION SELECT device_id FROM device_point WHERE age(xmin) <= age(%(horizon)s::xid
 -- standing: what people want of a command now; a final state or a wish to cancel keeps it from being sent.
 SELECT state, cancel_asked FROM command WHERE command_id = %s
 
+-- unwanted: which of these commands people have taken back, or something else has ended.
+SELECT command_id FROM command WHERE command_id = ANY(%s)
+  AND (cancel_asked <> '' OR state IN ('cancelled', 'superseded', 'expired', 'failed', 'rejected', 'unknown_final'))
+
 -- unanswered: commands that went out, were not answered and have time left, with what their retries depend on.
 SELECT c.command_id, c.device_id, c.action, c.args, c.deadline, count(*) FILTER (WHERE r.kind = 'sent') AS attempts,
   max(r.time) FILTER (WHERE r.kind = 'sent') AS sent, max(r.time) FILTER (WHERE r.kind = 'unknown') AS refused

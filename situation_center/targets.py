@@ -33,8 +33,9 @@ class Target:
         return next((c for c in self.profile.command if c.name == action), None)
 
     def lifetime(self, spec: CommandSpec) -> timedelta:
-        """How long a command may take to reach the device. Class A hears only after it has spoken: twice in that."""
-        heard_s = 2 * self.profile.interval_s + RADIO_MARGIN_S if self.profile.radio_class == "A" else 0
+        """How long it may take to reach the device. Who is heard first, class A and by HTTP: twice in that."""
+        seldom = self.profile.radio_class == "A" or self.row["device_attributes"].get("downlink") == "http"
+        heard_s = 2 * self.profile.interval_s + RADIO_MARGIN_S if seldom else 0
         return timedelta(seconds=max(spec.ttl_s, heard_s))
 
     def undo(self, command: Row) -> tuple[str, dict[str, Value]] | None:

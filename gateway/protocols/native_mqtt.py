@@ -52,7 +52,14 @@ class Response(msgspec.Struct):
 FAST = msgspec.json.Decoder(Item | list[Item])
 ONE = msgspec.json.Decoder(Item)
 RESPONSE = msgspec.json.Decoder(Response)
-STATUS: dict[str, ReceiptKind] = {"acknowledged": "acknowledged", "rejected": "rejected", "failed": "failed"}
+# "done" is the device's word and no more: only telemetry confirms.
+STATUS: dict[str, ReceiptKind] = {
+    "acknowledged": "acknowledged",
+    "accepted": "acknowledged",
+    "done": "acknowledged",
+    "rejected": "rejected",
+    "failed": "failed",
+}
 
 
 def _one_moment(payload: bytes) -> tuple[int | None, dict[str, float]] | None:
@@ -194,7 +201,9 @@ class Native:
             raise BadInput("wrong_shape", str(error)) from error
         if response.status not in STATUS:
             raise BadInput("wrong_status", repr(response.status[:40]))
-        return Parsed(answers=[Answer(response.command_id, STATUS[response.status], response.detail[:200])])
+        kind = STATUS[response.status]
+        detail = response.detail or (response.status if response.status != kind else "")
+        return Parsed(answers=[Answer(response.command_id, kind, detail[:200])])
 
     def plain(self, tokens: list[str]) -> ReadPlain | None:
         """See SpeaksPlainly."""

@@ -47,7 +47,7 @@ async def ask(database: Database, device: str, **fields: Any) -> Command:
         [device],
     )
     assert row is not None
-    protocol, profile, _ = DEVICES[device]
+    protocol, profile, _ = DEVICES.get(device, ("native", "lamp", "lamp"))
     given: dict[str, Any] = {
         "command_id": uuid.uuid4(),
         "device_id": row["device"],
@@ -57,7 +57,7 @@ async def ask(database: Database, device: str, **fields: Any) -> Command:
         "action": "dim",
         "args": {"level": 40.0},
         "deadline": wall_clock().now() + timedelta(seconds=60),
-        "attributes": attributes(device),
+        "attributes": attributes(device) if device in DEVICES else {},
     }
     command = Command(**{**given, **fields})
     async with database.transaction("person:test") as conn:

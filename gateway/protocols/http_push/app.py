@@ -8,12 +8,14 @@ from typing import Any, Literal
 
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from citynet import __version__
 from citynet.errors import BadInput, Forbidden, Unavailable
 from citynet.part import Part
+from gateway.fetch import CALL
 from gateway.protocols.http_push import idempotency, intake, pages, webhooks
+from gateway.protocols.http_push.commands import Commands
 from gateway.protocols.http_push.doors import Caller, Doors
 from gateway.protocols.http_push.problems import EXPECTED, Refused, reason_of, told
 from gateway.wire import protocols
@@ -29,39 +31,73 @@ class Push:
 
     def __init__(self, part: Part) -> None:
         self.part, self.settings, self.doors = part, part.settings, Doors(part)
+        self.commands = Commands(part)
 
-    async def device(self, request: Request, device: str, lane: Lane) -> JSONResponse:
-        """Messages of one device."""
+    async def device(self, request: Request, device: str, lane: Lane, *, commands: bool = False) -> Response:
+        """Messages of one device; with commands the answer brings what waits for it."""
         caller = await self._caller(request)
+        if commands:
+            self._fetching(caller, device)
         await self.doors.check(caller, [device])
         if lane != "history" and device == caller.device and caller.protocol != "native":
             raise Refused(409, "wrong_protocol", f"{device} is registered with protocol {caller.protocol}, not native")
         kind = intake.media(request.headers.get("content-type", ""))
         batch = intake.native(device, kind, await self._body(request), lane=lane, limits=self.settings)
-        return await self._store(request, caller, batch)
+        stored = await self._store(request, caller, batch)
+        return await self._with_commands(request, device, stored) if commands else self._answer(stored)
 
-    async def batch(self, request: Request, lane: Literal["up", "history"]) -> JSONResponse:
+    async def waiting(self, request: Request, device: str, wait_s: float) -> Response:
+        """The commands of a device; a request without any is kept open for so long."""
+        caller = await self._caller(request)
+        self._fetching(caller, device)
+        self.doors.spend(caller, 1)
+        self._connected()
+        found = await self.commands.wait(request, device, wait_s=wait_s)
+        return self.commands.answer(device, found, body={}, status=200)
+
+    @staticmethod
+    def _fetching(caller: Caller, device: str) -> None:
+        """Raises Forbidden, Refused: commands are for the device alone, and only for one that fetches them."""
+        if device != caller.device:
+            raise Forbidden("a token fetches the commands of its own device only")
+        if not caller.fetches:
+            detail = f"commands of {device} go by MQTT: a native device with the attribute downlink = http fetches them"
+            raise Refused(409, "not_fetching", detail)
+
+    async def _with_commands(self, request: Request, device: str, stored: dict[str, Any]) -> Response:
+        """The frame is stored, whatever becomes of the commands: without the gateway none are named."""
+        try:
+            found = await self.commands.fetch(request, device)
+        except Unavailable:
+            found = []
+        return self.commands.answer(device, found, body=stored, status=202)
+
+    @staticmethod
+    def _answer(stored: dict[str, Any]) -> Response:
+        return JSONResponse(stored, status_code=202)
+
+    async def batch(self, request: Request, lane: Literal["up", "history"]) -> Response:
         """Messages of several devices."""
         caller = await self._caller(request)
         kind = intake.media(request.headers.get("content-type", ""))
         body = await self._body(request)
         batch = intake.mixed(kind, body, lane=lane, own=caller.device, limits=self.settings)
         await self.doors.check(caller, {frame.device for frame in batch.frames})
-        return await self._store(request, caller, batch)
+        return self._answer(await self._store(request, caller, batch))
 
-    async def things_stack(self, request: Request) -> JSONResponse:
+    async def things_stack(self, request: Request) -> Response:
         """A webhook of The Things Stack."""
         caller = self._network(await self._caller(request), "things_stack")
         body = await self._body(request)
         frame = webhooks.things_stack(body, application=caller.speaks_for, limits=self.settings)
-        return await self._store(request, caller, intake.Batch([frame]))
+        return self._answer(await self._store(request, caller, intake.Batch([frame])))
 
-    async def chirpstack(self, request: Request, event: str) -> JSONResponse:
+    async def chirpstack(self, request: Request, event: str) -> Response:
         """An event of ChirpStack's HTTP integration."""
         caller = self._network(await self._caller(request), "chirpstack")
         body = await self._body(request)
         frame = webhooks.chirpstack(body, event, application=caller.speaks_for, limits=self.settings)
-        return await self._store(request, caller, intake.Batch([frame]))
+        return self._answer(await self._store(request, caller, intake.Batch([frame])))
 
     async def _caller(self, request: Request) -> Caller:
         address = request.client.host if request.client else ""
@@ -89,8 +125,8 @@ class Push:
             raise Refused(408, "too_slow", f"the body did not come within {BODY_WAIT_S:.0f} s") from error
         return bytes(body)
 
-    async def _store(self, request: Request, caller: Caller, batch: intake.Batch) -> JSONResponse:
-        """Publish all frames in their order, then answer. Raises Unavailable when one of them was not stored."""
+    async def _store(self, request: Request, caller: Caller, batch: intake.Batch) -> dict[str, Any]:
+        """Publish all frames in their order; the answer. Raises Unavailable when one of them was not stored."""
         self._connected()
         self.doors.spend(caller, len(batch.frames))
         ids = idempotency.message_ids(caller.credential_id, request.headers.get("idempotency-key", ""), batch.frames)
@@ -104,7 +140,7 @@ class Push:
         answer: dict[str, Any] = {"stored": len(batch.frames)}
         if batch.refused:
             answer["refused"] = [{"reason": one.reason, "key": one.key, "detail": one.detail} for one in batch.refused]
-        return JSONResponse(answer, status_code=202)
+        return answer
 
     async def health(self) -> JSONResponse:
         """Whether frames can be stored now."""
@@ -147,6 +183,7 @@ async def run(part: Part) -> None:
     """Serve until the part stops. Raises OSError when the port is taken."""
     push = Push(part)
     unsubscribe = await part.bus.subscribe("changes.>", push.doors.forget)
+    hang_up = await part.bus.subscribe(f"{CALL}*", push.commands.called)
     config = uvicorn.Config(
         application(part, push),
         log_level="warning",
@@ -172,4 +209,5 @@ async def run(part: Part) -> None:
             stopping.cancel()
             await asyncio.wait([serving, stopping])
             await unsubscribe()
+            await hang_up()
     serving.result()

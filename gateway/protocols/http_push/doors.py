@@ -11,6 +11,7 @@ from citynet.db import AWAY, named_sql
 from citynet.errors import BadInput, Forbidden
 from citynet.part import Part
 from gateway.buckets import Buckets
+from gateway.fetch import fetches
 from gateway.protocols.http_push.problems import Refused, TooFast
 
 SQL = named_sql(Path(__file__).with_name("queries.sql"))
@@ -29,12 +30,16 @@ def buckets(per_s: float) -> Buckets:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A device with its token. speaks_for: the application for whose devices it may speak too, empty = for none."""
+    """A device with its token. speaks_for: the application for whose devices it may speak too, empty = for none.
+
+    fetches: whether it fetches its commands here.
+    """
 
     credential_id: int
     device: str
     protocol: str
     speaks_for: str
+    fetches: bool = False
 
 
 @dataclass
@@ -93,7 +98,9 @@ class Doors:
             self.lookups.spend(address, 1, now=now)  # guessing costs, knowing does not
             return None
         told = row["attributes"]
-        return Caller(found.credential_id, found.external_id, told.get("protocol", ""), told.get("speaks_for") or "")
+        protocol = told.get("protocol", "")
+        speaks_for, own = told.get("speaks_for") or "", fetches(protocol, told)
+        return Caller(found.credential_id, found.external_id, protocol, speaks_for, own)
 
     def spend(self, caller: Caller, frames: int) -> None:
         """Count frames against the rate of the credential."""

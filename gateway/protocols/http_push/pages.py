@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import FastAPI, Path, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 if TYPE_CHECKING:
     from gateway.protocols.http_push.app import Push
@@ -90,6 +90,26 @@ EVENT = _described({"application/json": {"type": "object"}})
 EITHER = _described(
     {"application/json": {"type": "object"}, "application/octet-stream": {"type": "string", "format": "binary"}}
 )
+WAIT_MAX_S = 60
+COMMAND: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "command_id": {"type": "string", "format": "uuid"},
+        "action": {"type": "string"},
+        "args": {"type": "object"},
+        "deadline": {"type": "string", "format": "date-time"},
+    },
+    "example": {"command_id": "..", "action": "dim", "args": {"level": 40}, "deadline": "2026-03-01T10:01:00Z"},
+}
+FETCHED = {"type": "object", "required": ["commands"], "properties": {"commands": {"type": "array", "items": COMMAND}}}
+COMMANDS: dict[str, Any] = {
+    "responses": {
+        **{status: told for status, told in ONE["responses"].items() if status in ("401", "403", "429", "503")},
+        "200": {"description": "what waits, perhaps nothing", "content": {"application/json": {"schema": FETCHED}}},
+        "409": {"description": "commands of this device go by MQTT", "content": ONE["responses"]["401"]["content"]},
+    },
+    "security": [{"token": []}],
+}
 Device = Annotated[str, Path(min_length=1, max_length=200, description="identifier of the device")]
 
 
@@ -107,21 +127,35 @@ def routes(app: FastAPI, push: "Push") -> None:
     more: dict[str, Any] = {"status_code": 202, "response_class": JSONResponse}
 
     @app.post("/v1/devices/{device}/{lane}", openapi_extra=ONE, summary="Messages of one device", **more)
-    async def one(request: Request, device: Device, lane: Literal["up", "history", "event"]) -> JSONResponse:
-        return await push.device(request, device, lane)
+    async def one(
+        request: Request,
+        device: Device,
+        *,
+        lane: Literal["up", "history", "event"],
+        commands: Annotated[bool, Query(description="let the answer bring the device's commands")] = False,
+    ) -> Response:
+        return await push.device(request, device, lane, commands=commands)
+
+    @app.get("/v1/devices/{device}/commands", openapi_extra=COMMANDS, summary="Commands of one device")
+    async def commands(
+        request: Request,
+        device: Device,
+        wait: Annotated[float, Query(ge=0, le=WAIT_MAX_S, description="seconds to wait for one")] = 0,
+    ) -> Response:
+        return await push.waiting(request, device, wait)
 
     @app.post("/v1/things-stack/{path:path}", include_in_schema=False, **more)
     @app.post("/v1/things-stack", openapi_extra=EVENT, summary="Webhook of The Things Stack v3", **more)
-    async def things_stack(request: Request) -> JSONResponse:
+    async def things_stack(request: Request) -> Response:
         return await push.things_stack(request)
 
     @app.post("/v1/chirpstack", openapi_extra=EITHER, summary="HTTP integration of ChirpStack v4", **more)
-    async def chirpstack(request: Request, event: Annotated[str, Query(max_length=40)]) -> JSONResponse:
+    async def chirpstack(request: Request, event: Annotated[str, Query(max_length=40)]) -> Response:
         return await push.chirpstack(request, event)
 
     # Last: its address is a pattern that fits the others too.
     @app.post("/v1/{lane}", openapi_extra=MANY, summary="Messages of several devices", **more)
-    async def many(request: Request, lane: Literal["up", "history"]) -> JSONResponse:
+    async def many(request: Request, lane: Literal["up", "history"]) -> Response:
         return await push.batch(request, lane)
 
 
