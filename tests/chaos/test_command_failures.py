@@ -16,12 +16,20 @@ from citynet import embedded
 from citynet.db import Database, dsn
 from citynet.errors import Conflict
 from citynet.settings import Settings
-from gateway import downlink
+from gateway import downlink, pickup
 from situation_center import commands
 from situation_center.command_states import FINAL
 from situation_center.store import Center
-from tests.support.behaviours import NATIVE, RADIO
-from tests.support.command_town import NATIVE_DEVICES, PLAIN_DEVICES, RADIO_DEVICES, Case, Town, command_town
+from tests.support.behaviours import HTTP, NATIVE, RADIO
+from tests.support.command_town import (
+    HTTP_DEVICES,
+    NATIVE_DEVICES,
+    PLAIN_DEVICES,
+    RADIO_DEVICES,
+    Case,
+    Town,
+    command_town,
+)
 from tests.support.faults import FAULTS, TWO_AT_ONCE, Fault, Together
 from tests.support.gateway import until
 from tests.support.mortal import Fate, MortalBus, MortalDatabase
@@ -43,17 +51,18 @@ PLANS = ("plain",) * 6 + ("cancelled", "superseded", "rolled back", "never signe
 @pytest.fixture
 async def town(city: Settings, broker: embedded.Nats, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
     monkeypatch.setattr(downlink, "RETRY_LOOK_S", 0.2)
+    monkeypatch.setattr(pickup, "TOLD_WITHIN_S", 1.0)
     async with command_town(city, broker) as town:
         yield town
 
 
 def cases(chance: random.Random, at_once: Together) -> list[Case]:
-    """Commands of a round, each to another device: native ones that de-duplicate or not, and by radio."""
+    """Commands of a round, each to another device: native ones that de-duplicate or not, by HTTP, by radio."""
     devices = [f"lamp-{n}" for n in range(NATIVE_DEVICES)] + [f"lamp-plain-{n}" for n in range(PLAIN_DEVICES)]
-    devices += [f"00112233445566{n:02x}" for n in range(RADIO_DEVICES)]
+    devices += [f"00112233445566{n:02x}" for n in range(RADIO_DEVICES)] + list(HTTP_DEVICES)
     made = []
     for device in chance.sample(devices, A_ROUND):
-        known = RADIO if device.startswith("0011") else NATIVE
+        known = RADIO if device.startswith("0011") else HTTP if device in HTTP_DEVICES else NATIVE
         name = chance.choice(sorted(known.keys() & at_once.devices or known))
         made.append(Case(device, name, known[name], chance.choice(at_once.plans or PLANS)))
     return made

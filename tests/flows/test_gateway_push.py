@@ -293,6 +293,7 @@ async def test_the_description_is_served(city: Settings, broker: embedded.Nats) 
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
         "/v1/devices/{device}/{lane}",
+        "/v1/devices/{device}/commands",
         "/v1/{lane}",
         "/v1/things-stack",
         "/v1/chirpstack",

@@ -33,6 +33,8 @@ NATIVE = {
     "obeys in silence": Behaviour("unknown_final", answers="never", shows=False),
     "answers twice": Behaviour("confirmed", times=2),
 }
+# A device that fetches its commands by HTTP is there or not: one that is off has nothing that could be late.
+HTTP = {name: one for name, one in NATIVE.items() if one.hears == "now"}
 RADIO = {
     "obeys": Behaviour("confirmed"),
     "is never radiated to": Behaviour("expired", hears="never", obeys=False, shows=False, events=("expired",)),

@@ -1,4 +1,4 @@
-"""A city for commands: devices of three kinds, parts that may die, people who change their mind, a clock to move."""
+"""A city for commands: devices of four kinds, parts that may die, people who change their mind, a clock to move."""
 
 import asyncio
 import itertools
@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import gateway.app
 import ingest.app
@@ -28,6 +29,8 @@ from tests.support.mortal import Dead
 from tests.support.obedience import Field
 
 NATIVE_DEVICES, PLAIN_DEVICES, RADIO_DEVICES = 6, 4, 6
+# Native devices that fetch their commands: those that know a command id that they have had, and those that do not.
+HTTP_DEVICES = ("lamp-http-0", "lamp-http-1", "lamp-plain-http-0", "lamp-plain-http-1")
 LEVELS = itertools.cycle(range(1, 100))
 
 
@@ -145,7 +148,7 @@ class Town:
 
 
 async def register(center: Center) -> dict[str, int]:
-    """Devices of three kinds; point ids by external id. Each radio device has a gateway of its own."""
+    """Devices of four kinds; point ids by external id. Each radio device has a gateway of its own."""
     shipped = catalog().profiles["lamp"].model_dump(mode="json", by_alias=True)
     plain = {**shipped, "name": "lamp-plain", "dedup_commands": False}
     kinds = [("native", "lamp", n) for n in range(NATIVE_DEVICES)]
@@ -155,6 +158,9 @@ async def register(center: Center) -> dict[str, int]:
     for protocol, profile, number in kinds:
         name = f"00112233445566{number:02x}" if protocol == "chirpstack" else f"{profile}-{number}"
         proposals.append(_place(name, "lamp", protocol=protocol, profile=profile))
+    for name in HTTP_DEVICES:
+        profile = "lamp-plain" if "plain" in name else "lamp"
+        proposals.append(_place(name, "lamp", protocol="native", profile=profile))
     await registry_write.seed_catalog(center, catalog())
     await registry_write.apply(center, ProposalRequest("test", proposals, {"lamp-plain": plain}), catalog())
     rows = await center.rows("SELECT object_id, key FROM object_now WHERE class <> 'device'")
@@ -162,7 +168,9 @@ async def register(center: Center) -> dict[str, int]:
 
 
 def _place(name: str, class_: str, *, protocol: str, profile: str) -> Proposal:
-    attributes = {"application_id": APPLICATION, "gateways": [f"gw-{name}"]} if protocol == "chirpstack" else {}
+    attributes: dict[str, Any] = {"downlink": "http"} if name in HTTP_DEVICES else {}
+    if protocol == "chirpstack":
+        attributes = {"application_id": APPLICATION, "gateways": [f"gw-{name}"]}
     spec = DeviceSpec(external_id=name, protocol=protocol, profile=profile, attributes=attributes)
     return Proposal(key=name, cls=class_, name_ru=name, name_en=name, lon=37.77, lat=44.72, device=spec)
 
@@ -182,7 +190,7 @@ async def command_town(city: Settings, broker: embedded.Nats) -> AsyncIterator[T
                 "gateway": Being(settings, "gateway", gateway.app.run),
                 "ingest": Being(settings, "ingest", ingest.app.run),
             }
-            truth = Field(fleet, network, lambda: datetime.now(UTC))
+            truth = Field(fleet, network, lambda: datetime.now(UTC), admin, HTTP_DEVICES)
             town = Town(settings, broker, admin, center, people, points, truth, beings, center)
             truth.now = town.now
             await town.advance(timedelta(0))

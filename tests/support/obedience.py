@@ -2,26 +2,32 @@
 
 import asyncio
 import queue
+import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from citynet.bus import NatsBus
+from citynet.errors import Unavailable
 from gateway.devices import codecs
+from gateway.fetch import ASK, TOLD, Ask, Handed
 from tests.support.behaviours import Behaviour
 from tests.support.gateway import APPLICATION, Mqtt
 
 
 @dataclass
 class Field:
-    """All devices on two connections, and the truth about them."""
+    """All devices on two connections or fetching by themselves, and the truth about them."""
 
     fleet: Mqtt
     network: Mqtt
     now: Callable[[], datetime]
+    bus: NatsBus
+    fetching: Sequence[str]  # devices that come for their commands, as HTTP push does it for them
     script: dict[str, Behaviour] = field(default_factory=dict)
     heard: Counter[str] = field(default_factory=Counter)  # command -> messages that reached the device
     obeyed: set[str] = field(default_factory=set)
@@ -30,7 +36,21 @@ class Field:
 
     async def step(self) -> int:
         """Let devices take what has come; the number of messages."""
-        return await asyncio.to_thread(self._step)
+        return await asyncio.to_thread(self._step) + sum([await self._fetch(one) for one in self.fetching])
+
+    async def _fetch(self, device: str) -> int:
+        """One look at what waits for a device; push then says that it was handed over."""
+        try:
+            body = await self.bus.request(ASK, msgspec.json.encode(Ask(device)), timeout_s=2)
+            orders = msgspec.json.decode(body)["commands"]
+            for order in orders:
+                await asyncio.to_thread(self._native, f"devices/{device}", order)
+            if orders:
+                handed = Handed(device, [uuid.UUID(order["command_id"]) for order in orders], left=True)
+                await self.bus.request(TOLD, msgspec.json.encode(handed), timeout_s=2)
+        except Unavailable:
+            return 0
+        return len(orders)
 
     def _step(self) -> int:
         count = 0
