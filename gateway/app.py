@@ -14,11 +14,12 @@ from gateway.directory import open_directory
 from gateway.downlink import DownlinkLane
 from gateway.masts import Masts
 from gateway.qos0 import Qos0Lane
+from gateway.recalls import RecallLane
 from gateway.redecode import Redecoder
 from gateway.sync.follow import Follower
 from gateway.things_stack import sync as things_stack_sync
 from gateway.things_stack.lane import ThingsStackLane
-from gateway.things_stack.orders import by_webhook
+from gateway.things_stack.orders import apis, by_webhook
 from gateway.uplink import Lane
 
 LAG_EVERY_S = 5.0
@@ -53,6 +54,7 @@ async def run(part: Part) -> None:
     for number, (consumer, puller) in enumerate(zip(GATEWAY_HISTORY, history, strict=True)):
         work.append(Lane(part, directory, consumer, number, turn, masts).run(puller))
     work += [Qos0Lane(part).run(qos0), things_stack.run(), DownlinkLane(part, directory, road).run(orders)]
+    work.append(RecallLane(part, directory, road, apis(part.settings)).run())
     work.append(measure(part, {"uplinks_pending": live, "history_pending": history}))
     if part.settings.chirpstack_url and part.settings.chirpstack_sync_s:
         work.append(Follower(part, directory.pool, chirpstack.NETWORK, part.settings.chirpstack_sync_s).run())

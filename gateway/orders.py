@@ -145,7 +145,8 @@ class Sender:
         self.waiting.discard(command.command_id)
         if not again:
             await self.tell(command, "intent", str(wanted or ""))
-        await self._hand_over_and_tell(command, downlink, attempt=attempt)
+        async with self.road.turn(command.external_id):
+            await self._hand_over_and_tell(command, downlink, attempt=attempt)
         return None
 
     async def _burst(self, command: Command, profile: Profile | None, downlink: Downlink) -> Burst | None:

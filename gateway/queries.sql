@@ -66,6 +66,19 @@ HAVING bool_or(r.kind = 'sent')
   AND NOT bool_or(r.kind IN ('acknowledged', 'rejected', 'failed', 'expired', 'withdrawn', 'readback'))
 ORDER BY c.command_id LIMIT 1000
 
+-- recalls: commands that people want back after they went out, of which nothing proves that they were radiated.
+SELECT c.command_id, c.device_id, max(r.detail) FILTER (WHERE r.kind = 'queued' AND r.detail <> '') AS item
+FROM command c JOIN receipt r USING (command_id)
+WHERE c.state IN ('queued', 'sent') AND c.cancel_asked <> '' AND c.deadline > %(now)s
+GROUP BY c.command_id
+HAVING bool_or(r.kind = 'sent') AND NOT bool_or(r.kind IN ('radiated', 'acknowledged', 'rejected', 'failed', 'expired',
+  'unknown', 'readback', 'withdrawn', 'kept'))
+ORDER BY c.command_id LIMIT 100
+
+-- alone: whether no other command is on its way to the device.
+SELECT NOT EXISTS (SELECT FROM command WHERE device_id = %(device_id)s AND command_id <> %(command_id)s
+  AND state IN ('queued', 'sent')) AS alone
+
 -- on_air: what was on air since a moment (an intent says it), each attempt once; begun and never sent may have been.
 SELECT i.detail, coalesce(s.time, i.time) AS time
 FROM receipt i LEFT JOIN receipt s ON s.command_id = i.command_id AND s.kind = 'sent'

@@ -79,6 +79,13 @@ class Answer(NamedTuple):
     detail: str = ""
 
 
+class Told(NamedTuple):
+    """What became of a wish to take a command back: withdrawn, or kept with a reason (words in texts, table kept)."""
+
+    kind: ReceiptKind
+    detail: str = ""
+
+
 class Parsed(msgspec.Struct):
     """All that one frame says. repeat is equal for copies of one radio frame; counted says why there is nothing.
 

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from psycopg.types.json import Jsonb
 
@@ -258,10 +259,10 @@ async def approve(db: Center, actor: Actor, command_id: uuid.UUID) -> str:
 
 
 async def cancel(db: Center, actor: Actor, command_id: uuid.UUID) -> str:
-    """Cancel what has not been sent; the state after it.
+    """Cancel what was not radiated; the state after it.
 
-    A command that the gateway may hold stays queued with the wish to cancel it: the gateway alone knows whether it
-    has begun, and its answer decides. Raises Conflict when it is known to have left.
+    A command that the gateway or a network server may hold keeps its state, with the wish to cancel it: the gateway
+    alone knows whether it can be taken back, and its answer decides. Raises Conflict when it is known to have left.
     """
     first = await _visible(db, actor, command_id)
     require(actor, "command.cancel", await _place(db, actor, first["object_id"]))
@@ -270,26 +271,26 @@ async def cancel(db: Center, actor: Actor, command_id: uuid.UUID) -> str:
         assert row is not None
         if row["state"] in FINAL:
             raise Conflict(f"this command is {row['state']}")
-        state = await take_back(conn, row, actor.name, now=await city_now(conn))
-        if state not in {"cancelled", "queued"}:
-            raise Conflict(f"this command is {state} and has left: order the opposite instead")
+        done = await take_back(conn, row, actor.name, now=await city_now(conn))
+        if done == "left":
+            raise Conflict(f"this command is {row['state']} and has left: order the opposite instead")
     await _tell(db, [command_id], first["incident_id"])
-    return state
+    return "cancelled" if done == "cancelled" else str(row["state"])
 
 
-async def take_back(conn: Connection, row: Row, actor: str, *, now: datetime) -> str:
-    """Cancel a locked command, or ask the gateway to; the state after it. What has left stays as it is."""
+async def take_back(conn: Connection, row: Row, actor: str, *, now: datetime) -> Literal["cancelled", "asked", "left"]:
+    """Cancel a locked command, or ask the gateway to take it back. What has left stays as it is."""
     state: str = row["state"]
     if state in WAITING or (state == "queued" and await command_rows.hold_back(conn, row)):
         await command_rows.set_state(conn, row, "cancelled", actor=actor, now=now)
         return "cancelled"
-    begun = await (await conn.execute(SQL["left"], [row["command_id"]])).fetchone()
-    if state != "queued" or (begun and begun["begun"]):
-        return "sent" if state == "queued" else state
+    known = await (await conn.execute(SQL["left"], [row["command_id"]])).fetchone() or {"begun": False, "held": False}
+    if not (state == "queued" and not known["begun"]) and not (state in {"queued", "sent"} and known["held"]):
+        return "left"
     if not row["cancel_asked"]:
         await conn.execute(SQL["ask_cancel"], {"command_id": row["command_id"], "actor": actor})
-        await command_rows.add_log(conn, row, "queued", actor=actor, now=now, detail="asked to cancel")
-    return "queued"
+        await command_rows.add_log(conn, row, state, actor=actor, now=now, detail="asked to cancel")
+    return "asked"
 
 
 async def _visible(db: Center, actor: Actor, command_id: uuid.UUID) -> Row:

@@ -70,8 +70,12 @@ WHERE command_id = %(command_id)s
 -- hold_back: take the message out of the outbox; nothing is deleted when it may have left.
 DELETE FROM outbox WHERE msg_id = %s AND NOT taken
 
--- left: whether a command is known to have been begun.
-SELECT EXISTS (SELECT FROM receipt WHERE command_id = %s AND kind <> 'waiting') AS begun
+-- left: whether a command is known to have been begun, and whether its network server may hold it still.
+SELECT coalesce(bool_or(r.kind <> 'waiting'), false) AS begun, coalesce(
+  bool_or(r.kind = 'sent') AND NOT bool_or(r.kind IN ('radiated', 'acknowledged', 'unknown', 'readback', 'kept'))
+  AND bool_or(d.attributes->>'protocol' IN ('chirpstack', 'things_stack')), false) AS held
+FROM command c JOIN object_now d ON d.object_id = c.device_id JOIN receipt r USING (command_id)
+WHERE c.command_id = %s
 
 -- ask_cancel: the gateway sees this before it begins to send.
 UPDATE command SET cancel_asked = %(actor)s, version = version + 1, change = nextval('command_change')

@@ -80,12 +80,20 @@ class Client:
             group_request = api.ListMulticastGroupQueueRequest(multicast_group_id=item.target)
             queued = (await self._call(self._groups.ListQueue, group_request, timeout_s)).items
         else:
-            request = api.GetDeviceQueueItemsRequest(dev_eui=item.target)
-            queued = (await self._call(self._devices.GetQueue, request, timeout_s)).result
+            queued = await self.queue(item.target, timeout_s=timeout_s)
         for one in queued:
             if (one.f_port, one.data) == (item.f_port, item.data) and _same_moment(one.expires_at, item.expires_at):
                 return str(one.f_cnt if item.group else one.id)
         return None
+
+    async def queue(self, dev_eui: str, *, timeout_s: float) -> list[Any]:
+        """DeviceQueueItem of a device, oldest first. Raises Refused, Uncertain."""
+        request = api.GetDeviceQueueItemsRequest(dev_eui=dev_eui)
+        return list((await self._call(self._devices.GetQueue, request, timeout_s)).result)
+
+    async def device(self, dev_eui: str, *, timeout_s: float) -> Any:
+        """GetDeviceResponse: class and last uplink. Raises Refused, Uncertain."""
+        return await self._call(self._devices.Get, api.GetDeviceRequest(dev_eui=dev_eui), timeout_s)
 
     async def flush(self, item: Item, *, timeout_s: float) -> None:
         """Throw away what waits for the device or group of an item. Raises Refused, Uncertain."""
@@ -93,7 +101,11 @@ class Client:
             request = api.FlushMulticastGroupQueueRequest(multicast_group_id=item.target)
             await self._call(self._groups.FlushQueue, request, timeout_s)
         else:
-            await self._call(self._devices.FlushQueue, api.FlushDeviceQueueRequest(dev_eui=item.target), timeout_s)
+            await self.flush_device(item.target, timeout_s=timeout_s)
+
+    async def flush_device(self, dev_eui: str, *, timeout_s: float) -> None:
+        """Throw away all that waits for a device. Raises Refused, Uncertain."""
+        await self._call(self._devices.FlushQueue, api.FlushDeviceQueueRequest(dev_eui=dev_eui), timeout_s)
 
     async def _list(self, method: Callable[..., Awaitable[Any]], kind: Any, **words: str) -> AsyncIterator[Any]:
         """All items of a paged list; one that grows meanwhile is read to its new end."""

@@ -2,21 +2,26 @@
 
 The server gives its queue items ids of its own; decision 0028 says how they find back to our commands."""
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import msgspec
 
 from citynet.errors import ConfigError
 from citynet.model import Command, ReceiptKind
+from citynet.registry import Device
 from citynet.settings import Settings
 from gateway.answers import QUEUE_ITEM
+from gateway.chirpstack import recall
 from gateway.chirpstack.client import Client, Item
 from gateway.chirpstack.connection import Refused, Uncertain
+from gateway.wire import Told
 
 CALL_S, LOOK_S, ITEMS_KEPT = 10.0, 5.0, 10_000
-Told = list[tuple[ReceiptKind, str]]
+Receipts = list[tuple[ReceiptKind, str]]
 
 
 class Body(msgspec.Struct, rename="camel"):
@@ -50,6 +55,11 @@ class Road:
     settings: Settings
     items: dict[UUID, UUID] = field(default_factory=dict)
     _client: Client | None = None
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
+    def turn(self, external_id: str) -> asyncio.Lock:
+        """To be held while something is handed over for a device, or taken back from its queue."""
+        return self._turns.setdefault(external_id, asyncio.Lock())
 
     def takes(self, command: Command) -> bool:
         """Whether this command goes by the API: multicast always, a device by its attribute or the setting."""
@@ -57,7 +67,7 @@ class Road:
         wanted = bool(told.get("multicast_group_id")) or told.get("downlink", usual) == "grpc"
         return command.protocol == "chirpstack" and wanted
 
-    async def send(self, command: Command, payload: bytes, *, left_s: float) -> Told:
+    async def send(self, command: Command, payload: bytes, *, left_s: float) -> Receipts:
         """Queue a downlink within the wall seconds that are left; receipts in their order."""
         item = _item(command, payload)
         try:
@@ -72,7 +82,7 @@ class Road:
         except Uncertain as error:
             return await self.look_up(command, payload, otherwise=str(error))
 
-    async def look_up(self, command: Command, payload: bytes, *, otherwise: str) -> Told:
+    async def look_up(self, command: Command, payload: bytes, *, otherwise: str) -> Receipts:
         """What the queue shows of a downlink that may have arrived. Not there may mean: sent already."""
         item = _item(command, payload)
         try:
@@ -82,7 +92,21 @@ class Road:
             return [("unknown", f"{otherwise}; {error}")]
         return [("unknown", otherwise)] if found is None else self._proof(command, item, found)
 
-    def _proof(self, command: Command, item: Item, number: str) -> Told:
+    async def recall(self, device: Device, item: str) -> Told | None:
+        """Take a queue item back; None when that is not known now and may be asked again."""
+        if device.attributes.get("multicast_group_id"):
+            return Told("kept", "multicast")
+        try:
+            client = self._open()
+            return await recall.recall(client, device.external_id, item) if await client.reach(LOOK_S) else None
+        except ConfigError:
+            return Told("kept", "no_api")
+        except Refused as error:
+            return Told("kept", str(error))
+        except Uncertain:
+            return None
+
+    def _proof(self, command: Command, item: Item, number: str) -> Receipts:
         if item.group:
             return [("queued", f"multicast frame {number}"), ("sent", "")]
         self.items[UUID(number)] = command.command_id

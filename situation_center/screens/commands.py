@@ -215,5 +215,6 @@ def _step(row: StepRow, language: str) -> html.Li:
     what = say(language, f"receipt.{row['state']}" if heard else f"command_state.{row['state']}")
     by = say(language, "orders.heard") if heard else name_of(language, row["actor"])
     text: list[Any] = [what if heard else html.B(what), html.Small(f" — {by}", className="muted")]
-    text += [html.Small(f" · {row['detail']}", className="muted")] if row["detail"] else []
+    detail = word(language, "kept", row["detail"]) if heard else row["detail"]
+    text += [html.Small(f" · {detail}", className="muted")] if detail else []
     return html.Li([html.Time(clock_time(row["at"], desk().zone), dateTime=row["at"].isoformat()), html.Span(text)])

@@ -77,13 +77,15 @@ SELECT c.command_id::text AS command_id, c.object_id, coalesce(o.name_ru, '') AS
   CASE WHEN p.body->>'radio_class' = 'A' AND c.state IN ('queued', 'sent') THEN (
     SELECT max(n.time) + make_interval(secs => (p.body->>'interval_s')::float8)
     FROM series s JOIN newest n USING (series_id) WHERE s.object_id = c.object_id) END AS next_uplink,
-  CASE WHEN c.state = 'queued' AND NOT r.begun THEN r.waiting END AS waiting, r.kept
+  CASE WHEN c.state = 'queued' AND NOT r.begun THEN r.waiting END AS waiting, r.kept,
+  c.state IN ('queued', 'sent') AND d.attributes->>'protocol' IN ('chirpstack', 'things_stack') AND coalesce(r.held, false) AS held
 FROM command c JOIN object_now o ON o.object_id = c.object_id
 LEFT JOIN object_now d ON d.object_id = c.device_id
 LEFT JOIN LATERAL (SELECT body FROM profile WHERE name = d.attributes->>'profile' ORDER BY version DESC LIMIT 1) p ON true
 LEFT JOIN LATERAL (
   SELECT (array_agg(detail ORDER BY receipt_id DESC) FILTER (WHERE kind = 'waiting'))[1] AS waiting,
-    (array_agg(detail ORDER BY receipt_id DESC) FILTER (WHERE kind = 'kept'))[1] AS kept, bool_or(kind = 'intent') AS begun
+    (array_agg(detail ORDER BY receipt_id DESC) FILTER (WHERE kind = 'kept'))[1] AS kept, bool_or(kind = 'intent') AS begun,
+    bool_or(kind = 'sent') AND NOT bool_or(kind IN ('radiated', 'acknowledged', 'unknown', 'readback', 'kept')) AS held
   FROM receipt WHERE receipt.command_id = c.command_id) r ON true
 WHERE (%(all)s OR c.incident_id = %(incident_id)s OR c.object_id = ANY(%(objects)s) OR c.command_id = %(command_id)s)
   AND (%(states)s::text[] = '{}' OR c.state = ANY(%(states)s))

@@ -1,6 +1,7 @@
 """Commands: rights, limits, second signature, one message each; receipts and time bring them to their end."""
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from citynet.bus_memory import MemoryBus
 from citynet.db import Row
 from citynet.errors import BadInput, Conflict, Forbidden, NotFound
 from citynet.model import Command
-from situation_center import commands, intake, receipts
+from situation_center import commands, intake, receipts, views
 from tests.flows.center import Town, person
 
 
@@ -152,6 +153,52 @@ async def test_only_the_gateway_cancels_what_it_may_hold(town: Town, operator: A
     assert await state(town, command) == end
     with pytest.raises(Conflict):
         await commands.cancel(town.center, operator, command)
+
+
+@pytest.mark.parametrize(("answer", "end"), [("withdrawn", "cancelled"), ("kept", "sent"), ("radiated", "sent")])
+async def test_what_a_network_server_holds_is_asked_back(town: Town, operator: Actor, answer: str, end: str) -> None:
+    """By radio "sent" means that it waits in the network's queue; a lamp that is connected has it."""
+    await by_radio(town, "lamp/1")
+    ((held,), (here,)) = await order(town, operator, "lamp/1"), await order(town, operator, "lamp/2")
+    await delivered(town)
+    for command in (held, here):
+        await town.receipt(command, "intent", "gw-1: 1.318 s in 868-868.6 MHz")
+        await town.receipt(command, "sent")
+    await receipts.apply(town.center)
+    with pytest.raises(Conflict, match="has left"):
+        await commands.cancel(town.center, operator, here)
+    assert (await views.command_row(town.center, operator, str(held)))["held"]
+    assert await commands.cancel(town.center, operator, held) == "sent"
+    await town.receipt(held, answer, "class")
+    await receipts.apply(town.center)
+    row = await views.command_row(town.center, operator, str(held))
+    assert (row["state"], row["held"], row["kept"]) == (end, False, "class" if answer == "kept" else None)
+    with pytest.raises(Conflict):
+        await commands.cancel(town.center, operator, held)
+
+
+async def by_radio(town: Town, key: str) -> None:
+    """The device of this point hangs on a radio network."""
+    async with town.center.transaction("part:test") as conn:
+        await conn.execute(
+            'UPDATE object_version SET attributes = attributes || \'{"protocol": "chirpstack"}\' WHERE object_id = ('
+            "SELECT device_id FROM device_point WHERE object_id = %s)",
+            [town.ids[key]],
+        )
+
+
+async def test_what_waits_for_airtime_says_so_and_is_taken_back_as_ever(town: Town, operator: Actor) -> None:
+    (command,) = await order(town, operator, "lamp/1")
+    await delivered(town)
+    await town.receipt(command, "waiting", "gw-1: not before 2026-03-02T12:00:00+00:00 in 864-865 MHz")
+    await receipts.apply(town.center)
+    row = await views.command_row(town.center, operator, str(command))
+    assert (row["state"], row["airtime_of"]) == ("queued", "gw-1")
+    assert row["airtime_from"] == datetime(2026, 3, 2, 12, tzinfo=UTC)
+    assert await commands.cancel(town.center, operator, command) == "queued"
+    await town.receipt(command, "withdrawn")
+    await receipts.apply(town.center)
+    assert await state(town, command) == "cancelled"
 
 
 async def test_what_the_network_dropped_has_expired_only_when_all_that_was_heard_is_stored(

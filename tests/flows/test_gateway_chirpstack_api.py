@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from chirpstack_api import api, integration
+from chirpstack_api import api, common, integration
+from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import StatusCode
 from pydantic import SecretStr
 
@@ -16,12 +17,13 @@ from citynet.clock import wall_clock
 from citynet.db import Database, dsn
 from citynet.model import Command
 from citynet.settings import Settings
+from gateway import recalls
 from gateway.chirpstack import road
 from gateway.devices import codecs
 from tests.flows.test_gateway_downlink import ask, give, receipts
 from tests.support import gateway as field
 from tests.support.chirpstack_server import TOKEN, Server, Store
-from tests.support.gateway import APPLICATION, LORA_LAMP, mqtt, running, until
+from tests.support.gateway import APPLICATION, LAMP, LORA_LAMP, mqtt, running, until
 
 TOPIC = f"application/{APPLICATION}/device/{LORA_LAMP}"
 GROUP = str(uuid.UUID(int=77))
@@ -241,3 +243,112 @@ async def test_a_chirpstack_that_speaks_protobuf(city: Settings, admin_bus: Nats
     assert abs(down.expires_at.ToDatetime(UTC) - command.deadline) < timedelta(milliseconds=2)
     with pytest.raises(msgspec.DecodeError):
         msgspec.json.decode(body)
+
+
+async def wanted_back(database: Database, command: Command) -> None:
+    """A person wants it back; ingest has stored that it was handed over, as the wish needs it."""
+    async with database.transaction("person:anna") as conn:
+        await conn.execute(
+            "UPDATE command SET cancel_asked = 'person:anna' WHERE command_id = %s", [command.command_id]
+        )
+
+
+def spoke(seconds_ago: float) -> Timestamp:
+    made = Timestamp()
+    made.FromDatetime(datetime.now(UTC) - timedelta(seconds=seconds_ago))
+    return made
+
+
+def _nothing(server: Server) -> None: ...
+
+
+def _sent(server: Server) -> None:
+    queued(server).f_cnt_down = 12
+
+
+def _with_others(server: Server) -> None:
+    server.store.queue[LORA_LAMP].append(api.DeviceQueueItem(id=str(uuid.uuid4()), f_port=3))
+
+
+def _gone(server: Server) -> None:
+    server.store.queue.clear()
+
+
+def _always_listening(server: Server) -> None:
+    server.store.classes[LORA_LAMP] = common.DeviceClass.CLASS_C
+
+
+def _speaks_meanwhile(server: Server) -> None:
+    def strike(name: str) -> None:
+        if name == "FlushQueue":
+            server.store.seen[LORA_LAMP] = spoke(0)
+
+    server.store.fault = strike
+
+
+def _answers_too_late(server: Server) -> None:
+    server.store.fault = lambda name: (StatusCode.UNAVAILABLE, True) if name == "FlushQueue" else None
+
+
+RECALLS = [
+    (_nothing, ("withdrawn", "flushed")), (_sent, ("kept", "radiated")), (_with_others, ("kept", "others")),
+    (_gone, ("kept", "gone")), (_always_listening, ("kept", "class")), (_speaks_meanwhile, ("kept", "spoke")),
+    (_answers_too_late, ("withdrawn", "flushed")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("happens", "told"), RECALLS, ids=[one[0].__name__.strip("_") for one in RECALLS])
+async def test_a_command_is_taken_back_only_with_proof(
+    there: Settings, admin_bus: NatsBus, planted: Database, server: Server, happens: Any, told: tuple[str, str]
+) -> None:
+    server.store.seen[LORA_LAMP] = spoke(60)
+    command = await ask(planted, LORA_LAMP)
+    async with running(there):
+        await give(admin_bus, command)
+        for kind, detail in await receipts(admin_bus, 3):
+            await remember(there, command, kind, detail)
+        happens(server)
+        others = len(server.store.queue[LORA_LAMP]) > 1
+        await wanted_back(planted, command)
+        assert await receipts(admin_bus, 1) == [told]
+    assert ("FlushQueue" in server.store.calls) == (told[1] in ("flushed", "spoke"))
+    assert not (others and len(server.store.queue[LORA_LAMP]) < 2)
+
+
+async def test_a_device_that_spoke_just_now_is_asked_about_later(
+    there: Settings, admin_bus: NatsBus, planted: Database, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recalls, "LOOK_S", 0.1)
+    server.store.seen[LORA_LAMP] = spoke(1)
+    command = await ask(planted, LORA_LAMP)
+    async with running(there):
+        await give(admin_bus, command)
+        for kind, detail in await receipts(admin_bus, 3):
+            await remember(there, command, kind, detail)
+        await wanted_back(planted, command)
+        await until(lambda: server.store.calls.count("Get") > 2)
+        assert "FlushQueue" not in server.store.calls
+        server.store.seen[LORA_LAMP] = spoke(30)
+        assert await receipts(admin_bus, 1) == [("withdrawn", "flushed")]
+
+
+async def test_what_was_handed_over_without_the_api_cannot_be_taken_back(
+    city: Settings, admin_bus: NatsBus, planted: Database
+) -> None:
+    lora, lamp = await ask(planted, LORA_LAMP), await ask(planted, LAMP)
+    for command in (lora, lamp):
+        await remember(city, command, "sent")
+        await wanted_back(planted, command)
+    async with running(city):
+        assert sorted(await receipts(admin_bus, 2)) == [("kept", "left"), ("kept", "no_api")]
+
+
+async def test_nothing_is_thrown_away_while_another_command_is_on_its_way(
+    there: Settings, admin_bus: NatsBus, planted: Database, server: Server
+) -> None:
+    command, _ = await ask(planted, LORA_LAMP), await ask(planted, LORA_LAMP)
+    await remember(there, command, "sent")
+    await wanted_back(planted, command)
+    async with running(there):
+        assert await receipts(admin_bus, 1) == [("kept", "others")]
+    assert server.store.calls == []

@@ -14,7 +14,9 @@ from citynet.clock import wall_clock
 from citynet.db import Database
 from citynet.errors import ConfigError
 from citynet.settings import Settings
+from gateway import recalls
 from gateway.things_stack.orders import apis
+from tests.flows.test_gateway_chirpstack_api import remember, wanted_back
 from tests.flows.test_gateway_downlink import ask, give, receipts
 from tests.support import gateway as support
 from tests.support.gateway import TTS_APPLICATION, TTS_LAMP, mqtt, running, until
@@ -103,3 +105,61 @@ async def test_applications_that_are_not_named_are_left_to_the_bridge(
 def test_a_setting_that_cannot_be_read(text: str) -> None:
     with pytest.raises(ConfigError, match="CITYNET_THINGS_STACK_API"):
         apis(Settings(things_stack_api=SecretStr(text)))
+
+
+def _nothing(cluster: Cluster) -> None: ...
+
+
+def _with_others(cluster: Cluster) -> None:
+    cluster.queue.append({"f_port": 3})
+
+
+def _gone(cluster: Cluster) -> None:
+    cluster.queue.clear()
+
+
+def _goes_out_meanwhile(cluster: Cluster) -> None:
+    state = cluster.devices[0]["mac_state"]
+    cluster.on_replace = lambda: state.update(last_downlink_at="2026-11-29T06:00:01Z")
+
+
+def _keeps_its_state(cluster: Cluster) -> None:
+    cluster.devices.clear()
+
+
+RECALLS = [
+    (_nothing, ("withdrawn", "flushed")), (_with_others, ("kept", "others")), (_gone, ("kept", "gone")),
+    (_goes_out_meanwhile, ("kept", "spoke")), (_keeps_its_state, ("kept", "HTTP 404")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("happens", "told"), RECALLS, ids=[one[0].__name__.strip("_") for one in RECALLS])
+async def test_a_command_is_taken_back_only_with_proof(
+    city: Settings, admin_bus: NatsBus, planted: Database, cluster: Cluster, happens: Any, told: tuple[str, str]
+) -> None:
+    command = await ask(planted, TTS_LAMP)
+    state = {"last_downlink_at": "2026-11-29T06:00:00Z"}
+    cluster.devices.append({"ids": {"device_id": TTS_LAMP}, "mac_state": state})
+    cluster.queue.append({"f_port": 21, "correlation_ids": ["as:1", f"citynet:{command.command_id}"]})
+    happens(cluster)
+    await remember(city, command, "sent")
+    await wanted_back(planted, command)
+    async with at_work(connected(city, cluster.url)):
+        ((kind, detail),) = await receipts(admin_bus, 1)
+    assert (kind, detail[: len(told[1])]) == told
+    assert bool(cluster.queue) == (told[1] in ("others", "HTTP 404"))
+
+
+async def test_a_cluster_that_is_busy_is_asked_again(
+    city: Settings, admin_bus: NatsBus, planted: Database, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recalls, "LOOK_S", 0.1)
+    command = await ask(planted, TTS_LAMP)
+    cluster.devices.append({"ids": {"device_id": TTS_LAMP}})
+    cluster.queue.append({"correlation_ids": [f"citynet:{command.command_id}"]})
+    cluster.answers = [503, 429]
+    await remember(city, command, "sent")
+    await wanted_back(planted, command)
+    async with at_work(connected(city, cluster.url)):
+        assert await receipts(admin_bus, 1) == [("withdrawn", "flushed")]
+    assert cluster.queue == []

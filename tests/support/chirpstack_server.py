@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from chirpstack_api import api
+from chirpstack_api import api, common
 from google.protobuf.empty_pb2 import Empty
 from grpc import StatusCode
 
@@ -28,6 +28,8 @@ class Store:
     profiles: dict[str, Any] = field(default_factory=dict)
     queue: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     groups: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    classes: dict[str, Any] = field(default_factory=dict)
+    seen: dict[str, Any] = field(default_factory=dict)  # last uplink
     calls: list[str] = field(default_factory=list)
     fault: Callable[[str], tuple[StatusCode, bool] | None] = lambda _: None
     silent: set[str] = field(default_factory=set)
@@ -80,6 +82,14 @@ class Devices(api.DeviceServiceServicer):  # type: ignore[misc]
         self.store.queue[item.dev_eui].append(stored)
         await self.store.leave("Enqueue", context)
         return api.EnqueueDeviceQueueItemResponse(id=stored.id)
+
+    async def Get(self, request: Any, context: Any) -> Any:
+        await self.store.enter("Get", context)
+        return api.GetDeviceResponse(
+            device=api.Device(dev_eui=request.dev_eui),
+            class_enabled=self.store.classes.get(request.dev_eui, common.DeviceClass.CLASS_A),
+            last_seen_at=self.store.seen.get(request.dev_eui),
+        )
 
     async def GetQueue(self, request: Any, context: Any) -> Any:
         await self.store.enter("GetQueue", context)

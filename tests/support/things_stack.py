@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,8 @@ FIELDS = {
     "": ("name", "description", "attributes", "version_ids", "locations", "network_server_address",
          "application_server_address", "join_server_address"),
     "as": ("version_ids", "formatters", "skip_payload_crypto_override"),
-    "ns": ("version_ids", "supports_class_b", "supports_class_c", "frequency_plan_id", "lorawan_version"),
+    "ns": ("version_ids", "supports_class_b", "supports_class_c", "frequency_plan_id", "lorawan_version",
+           "mac_state"),
 }  # fmt: skip
 ALWAYS = ("ids", "created_at", "updated_at")
 
@@ -53,6 +54,8 @@ class Cluster:
     default: dict[str, str] = field(default_factory=dict)
     codecs: dict[str, str] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
+    queue: list[dict[str, Any]] = field(default_factory=list)  # of whichever device is asked about
+    on_replace: Callable[[], None] | None = None
 
     def _entered(self, request: Request, key: str) -> JSONResponse | None:
         self.reads.append(request.url.path)
@@ -93,6 +96,19 @@ class Cluster:
                 return fault(404, 5, "device_not_found", "device not found")
             told = masked(known, request.query_params["field_mask"], FIELDS[server])
             return fault(400, 3, "forbidden_path", "forbidden path(s)") if told is None else JSONResponse(told)
+
+        @api.get("/api/v3/as/applications/city-bins/devices/{device}/down")
+        async def queue(request: Request) -> Any:
+            return self._entered(request, KEY) or JSONResponse({"downlinks": self.queue} if self.queue else {})
+
+        @api.post("/api/v3/as/applications/city-bins/devices/{device}/down/replace")
+        async def replace(request: Request) -> Any:
+            if entered := self._entered(request, KEY):
+                return entered
+            self.queue = (await request.json())["downlinks"]
+            if self.on_replace:
+                self.on_replace()
+            return JSONResponse({})
 
         @api.get("/api/v3/as/applications/city-bins/link")
         async def link(request: Request) -> Any:

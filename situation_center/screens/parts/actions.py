@@ -127,7 +127,8 @@ async def _second_person(approve: list[int | None], cancel: list[int | None]) ->
         state = await step(desk().db, who, uuid.UUID(command_id))
     except (*REFUSALS, *FAILURES) as error:
         return refused(error, who.language)
-    return toast(say(who.language, "done.ask_cancel_command" if state == "queued" else f"done.{name}_command"))
+    asked = name == "cancel" and state != "cancelled"
+    return toast(say(who.language, "done.ask_cancel_command" if asked else f"done.{name}_command"))
 
 
 @callback(

@@ -200,7 +200,7 @@ def _kept(row: CommandRow, language: str) -> str:
 def _second_person(row: CommandRow, who: Actor) -> list[html.Button]:
     """A waiting dangerous command is approved by somebody else; what is not begun can be cancelled, the rest undone."""
     names = ["approve"] if row["state"] == "requested" and row["requested_by"] != who.name else []
-    names += ["cancel"] if row["state"] in CANCELLABLE and not row["cancel_asked"] else []
+    names += ["cancel"] if (row["state"] in CANCELLABLE or row["held"]) and not row["cancel_asked"] else []
     if row["before"] is not None and row["state"] in DONE and access.allowed(who, "command.request"):
         names.append("roll_back")
     return [
