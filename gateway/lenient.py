@@ -27,6 +27,11 @@ def depth(text: str) -> int:
     return max(accumulate(steps), default=0)
 
 
+def balance(line: str) -> int:
+    """How many more brackets a line opens than it closes."""
+    return sum(1 if bracket in "[{" else -1 for bracket in BRACKETS.findall(STRINGS.sub("", line)))
+
+
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     result = dict(pairs)
     if len(result) < len(pairs):

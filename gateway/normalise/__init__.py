@@ -1,13 +1,15 @@
 """Decoded outputs -> quantities with UCUM units, without a profile: for the profile wizard and the command line."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from gateway.normalise.found import Found, Unmapped
-from gateway.normalise.propose import propose
+from gateway.normalise.propose import Known, propose
 
-__all__ = ["Found", "Unmapped", "normalise", "propose", "sector_of", "unwrapped"]
+__all__ = ["Found", "Known", "Unmapped", "known_of", "normalise", "propose", "unwrapped"]
 
-BESIDE_DATA = {"data", "warnings", "errors", "sector", "profile", "vendor", "model", "fPort"}
+BESIDE_DATA = {"data", "warnings", "errors", "sector", "quantities", "profile", "vendor", "model", "fPort"}
 TOLD = ("path", "quantity", "channel", "unit", "value", "how")
 
 
@@ -18,17 +20,25 @@ def unwrapped(document: Any) -> Any:
     return document
 
 
-def sector_of(document: Any) -> str:
-    """The sector that a document names beside its data: heat, gas, waste, lighting, ...; "" when it names none."""
-    sector = document.get("sector") if unwrapped(document) is not document else ""
-    return sector if isinstance(sector, str) else ""
+def known_of(document: Any, *, guesses: bool = True) -> Known:
+    """What a document says beside its data: the sector (heat, gas, waste, lighting) and the quantities measured."""
+    if unwrapped(document) is document:
+        return Known(guesses=guesses)
+    sector, quantities = document.get("sector"), document.get("quantities")
+    said = frozenset(map(str, quantities)) if isinstance(quantities, list) else frozenset()
+    return Known(sector if isinstance(sector, str) else "", said, guesses)
 
 
-def normalise(output: Any, *, sector: str = "", guesses: bool = True) -> list[dict[str, Any]]:
+def normalise(
+    output: Any, *, sector: str = "", quantities: Iterable[str] = (), guesses: bool = True
+) -> list[dict[str, Any]]:
     """[{path, quantity, channel, unit, value, how}] of what an output measures, in its own order. Never raises.
 
-    sector decides between readings (heat, gas, waste, lighting), an output of the form {data, sector} names its own.
+    sector (heat, gas, waste, lighting) and quantities (what the device is said to measure) decide between readings; an
+    output of the form {data, sector, quantities} names its own.
     how: unit (told by the output or the only usual one), state, or guessed: left out when guesses is false.
     """
-    found, _ = propose(unwrapped(output), sector=sector or sector_of(output), guesses=guesses)
+    told = known_of(output, guesses=guesses)
+    known = replace(told, sector=sector or told.sector, quantities=frozenset(quantities) or told.quantities)
+    found, _ = propose(unwrapped(output), known)
     return [{name: getattr(one, name) for name in TOLD} for one in found]

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from citynet.errors import BadInput, ConfigError
-from gateway import lenient
-from gateway.normalise import normalise, propose, sector_of, unwrapped
+from gateway.lenient import balance, parse
+from gateway.normalise import known_of, normalise, propose, unwrapped
 from gateway.normalise.maps import as_toml, profile_map
 
-LINE_BYTES_MAX = 1_000_000
+DOCUMENT_BYTES_MAX = 1_000_000
 DEPTH_MAX = 32
 
 
@@ -28,20 +28,33 @@ def _lines(file: str) -> Iterator[bytes]:
         raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
 
 
-def _outputs(file: str) -> Iterator[tuple[int, Any]]:
+def _documents(file: str) -> Iterator[tuple[int, bytes]]:
+    """Documents with the number of their first line: one a line, or one over as many lines as its brackets are open."""
+    held, start, opened = b"", 0, 0
     for number, line in enumerate(_lines(file), 1):
         if not line.strip():
             continue
-        if len(line) > LINE_BYTES_MAX:
-            raise BadInput("too_large", f"line {number} is longer than {LINE_BYTES_MAX} bytes")
+        held, start = held + line, start or number
+        opened += balance(line.decode(errors="replace"))
+        if len(held) > DOCUMENT_BYTES_MAX:
+            raise BadInput("too_large", f"line {start}: a document is longer than {DOCUMENT_BYTES_MAX} bytes")
+        if opened <= 0:
+            yield start, held
+            held, start, opened = b"", 0, 0
+    if held:
+        yield start, held
+
+
+def _outputs(file: str) -> Iterator[tuple[int, Any]]:
+    for number, document in _documents(file):
         try:
-            yield number, lenient.parse(line, DEPTH_MAX)
+            yield number, parse(document, DEPTH_MAX)
         except BadInput as error:
             raise BadInput(error.reason, f"line {number}: {error.detail}") from error
 
 
 def _told(output: Any, *, guesses: bool) -> Iterator[str]:
-    found, unmapped = propose(unwrapped(output), sector=sector_of(output), guesses=guesses)
+    found, unmapped = propose(unwrapped(output), known_of(output, guesses=guesses))
     for one in found:
         channel = f"[{one.channel}]" if one.channel else ""
         given = f"   (from {one.given_unit})" if one.given_unit not in ("", one.unit) else ""
@@ -52,7 +65,7 @@ def _told(output: Any, *, guesses: bool) -> Iterator[str]:
 
 
 def _write_map(outputs: Iterable[Any], *, guesses: bool) -> None:
-    maps, doubtful = profile_map(((unwrapped(o), sector_of(o)) for o in outputs), guesses=guesses)
+    maps, doubtful = profile_map((unwrapped(o), known_of(o, guesses=guesses)) for o in outputs)
     for line in as_toml(maps):
         typer.echo(line)
     for path in doubtful:
@@ -60,7 +73,9 @@ def _write_map(outputs: Iterable[Any], *, guesses: bool) -> None:
 
 
 def normalise_command(
-    file: Annotated[str, typer.Argument(help="A file with one decoded output (JSON) a line; - reads from a pipe.")],
+    file: Annotated[
+        str, typer.Argument(help="A file with decoded outputs (JSON), one after the other; - reads from a pipe.")
+    ],
     *,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON list a line: path, quantity, channel, unit, value, how.")

@@ -19,6 +19,7 @@ class Found:
     score: tuple[int, ...] = ()
     place: str = ""
     guessed: bool = False
+    invert: bool = False
 
     @property
     def how(self) -> str:

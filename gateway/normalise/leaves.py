@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.normalise.naming import naming
+from gateway.normalise.naming import Spread, naming
 from gateway.normalise.words import words
 
 LEAVES_MAX = 1_000
@@ -13,7 +13,20 @@ DEPTH_MAX = 16
 TEXT_MAX = 60
 # How codecs write a value with its own name and unit: {"name": .., "value": .., "unit": ..} in many spellings.
 VALUE_KEYS = ("value", "_value", "measurementValue", "data", "Value", "val", "v", "reading")
-NAME_KEYS = ("variable", "name", "_name", "typeName", "displayName", "type", "label", "alias", "n", "quantity", "Name")
+NAME_KEYS: tuple[str, ...] = ("variable", "name", "_name", "typeName", "displayName", "type", "label", "alias", "n")
+NAME_KEYS += (
+    "quantity",
+    "Name",
+    "desc",
+    "parameter",
+    "measurement",
+    "field",
+    "key",
+    "devtype",
+    "sensor",
+    "title",
+    "Type",
+)
 UNIT_KEYS = ("unit", "units", "_unit", "typeUnits", "Unit", "unitId", "uom", "u", "Units")
 CHANNEL_KEYS = ("channel", "measurementChannel", "port", "address", "channel_id", "index")
 NUMBER_TEXT = re.compile(
@@ -33,6 +46,7 @@ class Leaf:
     channel: str = ""
     past: bool = False
     parent: tuple[str, ...] = ()
+    spread: Spread | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +68,16 @@ def _text(found: tuple[str, Any] | None) -> str:
     return found[1][:TEXT_MAX] if found and isinstance(found[1], str) else ""
 
 
+def _numbered(body: dict[str, Any]) -> str:
+    """The name behind a number: measurementId 4097."""
+    found = (numbers.get(str(body[key])) for key, numbers in naming().numbered.items() if key in body)
+    return next((name for name in found if name), "")
+
+
 def _record(body: dict[str, Any], place: _Place) -> Leaf | None:
     """The one value of a dictionary that is a value with name or unit, else None."""
     value, unit, name = _first(body, VALUE_KEYS), _first(body, UNIT_KEYS), _first(body, NAME_KEYS)
-    named = _text(name)
+    named = _numbered(body) or _text(name)
     if value is None or isinstance(value[1], (dict, list)) or (unit is None and not named):
         return None
     if unit is None and name is not None and name[0] == "type" and len(body) > 6:
@@ -66,7 +86,7 @@ def _record(body: dict[str, Any], place: _Place) -> Leaf | None:
     channel = str(told[1]) if told and isinstance(told[1], (str, int)) and str(told[1]) else place.channel
     own, above = (words(named), place.above + place.own) if named else (place.own, place.above)
     path = f"{place.path}.{value[0]}".lstrip(".")
-    return Leaf(path, own, above, value[1], _text(unit), channel, place.past)
+    return Leaf(path, own, above, value[1], _text(unit), channel, place.past, place.own if named else ())
 
 
 def _unit_beside(body: dict[str, Any], key: str) -> str:
@@ -88,7 +108,7 @@ def _items(body: list[Any], place: _Place) -> Iterator[tuple[Any, _Place]]:
     """Elements of a list. Several values with a time of their own are a history."""
     timed = sum(isinstance(item, dict) and any("time" in key.lower() for key in item) for item in body)
     for number, item in enumerate(body):
-        named = isinstance(item, dict) and bool(_text(_first(item, NAME_KEYS)))
+        named = isinstance(item, dict) and bool(_numbered(item) or _text(_first(item, NAME_KEYS)))
         past = place.past or (timed > 1 and not named)
         channel = place.channel
         if len(body) > 1 and not named and not isinstance(item, list):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gateway.normalise.leaves import Leaf
-from gateway.normalise.naming import Assumed, Naming, Rule, naming, usual
+from gateway.normalise.naming import Assumed, Naming, Rule, Spread, naming, usual
 from gateway.normalise.words import is_unit
 
 PLACES = frozenset({"internal", "external", "probe", "upper", "lower", "left", "right", "front", "rear", "x", "y", "z"})
@@ -14,6 +14,14 @@ class Match(NamedTuple):
     score: tuple[int, ...]
     rule: Rule
     phrase: frozenset[str]
+
+
+class Around(NamedTuple):
+    """What stands around a value: all words of the output, what the device is said to measure; and whether to guess."""
+
+    bag: frozenset[str]
+    quantities: frozenset[str] = frozenset()
+    guesses: bool = True
 
 
 class Words(NamedTuple):
@@ -45,16 +53,19 @@ def empty(word: str) -> bool:
     return word.isdigit() or len(word) == 1 or is_unit(word)
 
 
-def matches(said: Words, bag: frozenset[str], rules: Iterable[Rule]) -> list[Match]:
-    """The rules whose phrase fits best, all of equal rank."""
+def matches(said: Words, around: Around, rules: Iterable[Rule]) -> list[Match]:
+    """The rules whose phrase fits best, all of equal rank; first those of what the device is said to measure."""
     own, everything = frozenset(said.own), frozenset(said.own + said.above)
     found: list[Match] = []
     for rule in rules:
-        if rule.near and not rule.near & bag:
+        if rule.near and not rule.near & around.bag and rule.quantity not in around.quantities:
             continue
         for phrase in rule.phrases:
             if phrase <= everything and phrase & own and not blocked(said, phrase):
-                found.append(Match((len(phrase), len(phrase & own), -_beside(said, phrase)), rule, phrase))
+                match = Match((len(phrase), len(phrase & own), -_beside(said, phrase)), rule, phrase)
+                if not (rule.alone and unknown_words(said, match)):
+                    found.append(match)
+    found = [match for match in found if match.rule.quantity in around.quantities] or found
     best = max((match.score for match in found), default=None)
     return [match for match in found if match.score == best]
 
@@ -72,18 +83,18 @@ def blocked(said: Words, phrase: frozenset[str]) -> set[str]:
     return ((set(said.own) - phrase) & table.blocking) | ((set(said.above) - phrase) & table.blocking_above)
 
 
-def guessed(match: Match, value: float) -> list[Assumed]:
+def guessed(match: Match, numbers: Spread) -> list[Assumed]:
     """The unit that most devices mean by a bare number: the first that fits, of the rule or else of its quantity."""
     usual = match.rule.usual
     ways = naming().guess.get(match.rule.quantity, ()) if usual is None else usual
-    return [way for way in ways if way.fits(value)][:1]
+    return [way for way in ways if way.fits(numbers)][:1]
 
 
-def assumed(match: Match, value: float) -> list[Assumed]:
+def assumed(match: Match, numbers: Spread) -> list[Assumed]:
     rule = match.rule
     if rule.assume_only and match.phrase not in rule.assume_only:
         return []
-    return [assumed for assumed in rule.assume if assumed.fits(value)]
+    return [assumed for assumed in rule.assume if assumed.fits(numbers)]
 
 
 def unknown_words(said: Words, match: Match) -> bool:

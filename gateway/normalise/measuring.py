@@ -9,11 +9,8 @@ from citynet import catalog, units
 from citynet.units import Line
 from gateway.normalise.leaves import Leaf, number_of
 from gateway.normalise.matching import Match, Words, assumed, guessed
-from gateway.normalise.naming import naming
-from gateway.normalise.words import words
-
-# "light_detected": 1 is a state and no lux.
-DETECTED = frozenset({"detected", "detection", "detector"})
+from gateway.normalise.naming import Spread, naming, usual
+from gateway.normalise.words import is_unit, words
 
 
 def told_unit(leaf: Leaf, said: Words, quantity: str) -> str:
@@ -36,19 +33,27 @@ def measures(match: Match, leaf: Leaf, said: Words, *, guess: bool = False) -> I
     parsed = number_of(leaf.value)
     if parsed is None or isinstance(leaf.value, bool) or not math.isfinite(parsed[0]):
         return
-    if parsed[0] in (0, 1) and DETECTED & set(said.own):
+    if parsed[0] in (0, 1) and naming().detected & set(said.own):
         return
-    value, wanted = parsed[0], catalog.catalog().quantities[match.rule.quantity].unit
+    numbers, wanted = leaf.spread or Spread.of(parsed[0]), catalog.catalog().quantities[match.rule.quantity].unit
     told = told_unit(leaf, said, match.rule.quantity)
-    given = [told] if told else [way.unit for way in (guessed if guess else assumed)(match, value)]
+    if not told and _other_unit(said, match):
+        return  # "oxygen_mgL" is no share
+    given = [told] if told else [way.unit for way in (guessed if guess else assumed)(match, numbers)]
     for unit in given:
         line = _line(unit, wanted, match.rule.quantity)
         if line is None:
             continue
         limits = None if guess else match.rule.plausible
-        if limits is None or limits[0] <= line(value) <= limits[1]:
+        if limits is None or (limits[0] <= line(numbers.low) and line(numbers.high) <= limits[1]):
             found = units.find(unit)
             yield match, found.code if found else unit, line
+
+
+def _other_unit(said: Words, match: Match) -> bool:
+    """Whether the key holds a unit, which then is one of something else: "ph_mV" is no pH. "min" may be a minimum."""
+    silent = naming().neutral | naming().statistics | match.phrase
+    return any(len(word) > 1 and is_unit(word) and usual(word) not in silent for word in said.spelt)
 
 
 @lru_cache(maxsize=4_096)
@@ -61,7 +66,10 @@ def _line(given: str, wanted: str, quantity: str) -> Line | None:
     return line
 
 
-def state_of(value: Any) -> float | None:
+def state_of(value: Any, numbers: Spread | None = None) -> float | None:
+    """0 or 1 of what a value says; a number is a state only where all of its kind are 0 or 1."""
+    if isinstance(value, (int, float)) and numbers and not (numbers.whole and 0 <= numbers.low <= numbers.high <= 1):
+        return None
     if isinstance(value, bool) or (isinstance(value, (int, float)) and value in (0, 1)):
         return float(value)
     if not isinstance(value, str):

@@ -10,6 +10,24 @@ from citynet.errors import ConfigError
 from schemas import ROOT
 
 
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What all numbers of one value are like: one output's number, or those of many outputs of a device."""
+
+    low: float
+    high: float
+    whole: bool
+
+    @classmethod
+    def of(cls, value: float) -> "Spread":
+        """Of one number."""
+        return cls(value, value, value.is_integer())
+
+    def wider(self, value: float) -> "Spread":
+        """With one number more."""
+        return Spread(min(self.low, value), max(self.high, value), self.whole and value.is_integer())
+
+
 @dataclass(frozen=True)
 class Assumed:
     """A unit that a bare number within low..high has; form: "whole", "fraction" or any."""
@@ -19,10 +37,10 @@ class Assumed:
     high: float
     form: str = ""
 
-    def fits(self, value: float) -> bool:
-        """Whether a bare number has this unit."""
-        whole = value == int(value)
-        return self.low <= value <= self.high and self.form in ("", "whole" if whole else "fraction")
+    def fits(self, numbers: "Spread") -> bool:
+        """Whether bare numbers have this unit."""
+        form = "whole" if numbers.whole else "fraction"
+        return self.low <= numbers.low and numbers.high <= self.high and self.form in ("", form)
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,8 @@ class Rule:
     weak: bool = False
     keep: frozenset[str] = frozenset()
     code: bool = False
+    alone: bool = False
+    invert: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +78,9 @@ class Naming:
     foreign: frozenset[str]
     things_stack: dict[str, list[str]]
     guess: dict[str, tuple[Assumed, ...]]
+    detected: frozenset[str]
+    by_unit: dict[str, str]
+    numbered: dict[str, dict[str, str]]
 
 
 def _phrase(text: str, same: dict[str, str]) -> frozenset[str]:
@@ -83,6 +106,8 @@ def _rule(body: dict[str, Any], same: dict[str, str]) -> Rule:
         body.get("weak", False),
         frozenset(body.get("keep", [])),
         body.get("code", False),
+        body.get("alone", False),
+        body.get("invert", False),
     )
 
 
@@ -111,6 +136,9 @@ def naming() -> Naming:
         frozenset(told["foreign"]),
         raw["things_stack"],
         {quantity: _assumed(ways) for quantity, ways in raw["guess"].items()},
+        frozenset(told["detected"]),
+        raw["by_unit"],
+        raw["numbered"],
     )
 
 

@@ -2,14 +2,17 @@
 
 import math
 import re
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gateway.normalise.channels import CHANNEL_MAX
 from gateway.normalise.found import Found, Unmapped
-from gateway.normalise.leaves import leaves
-from gateway.normalise.naming import naming, usual
+from gateway.normalise.leaves import Leaf, leaves, number_of
+from gateway.normalise.matching import Around, empty
+from gateway.normalise.naming import Spread, naming, usual
 from gateway.normalise.reading import read_leaf
+from gateway.normalise.words import words
 
 
 def _same(one: float, other: float) -> bool:
@@ -28,6 +31,9 @@ def _apart(found: list[Found]) -> Iterator[Found | Unmapped]:
             yield from _numbered(group)
             continue
         if any(one.score == first.score for one in rivals):
+            if (apart := _by_words(group)) is not None:
+                yield from apart
+                continue
             paths = ", ".join(one.path for one in group[:4])
             yield from (Unmapped(one.path, f"ambiguous: {one.quantity} several times: {paths}"[:200]) for one in group)
             continue
@@ -44,15 +50,59 @@ def _numbered(group: list[Found]) -> Iterator[Found]:
         yield replace(one, channel="_".join(filter(None, (one.channel, str(int(place) + 1)))))
 
 
-def propose(output: Any, *, sector: str = "", guesses: bool = True) -> tuple[list[Found], list[Unmapped]]:
-    """What an output means: values understood and values not, each in the order of the output.
+def _by_words(group: list[Found]) -> list[Found] | None:
+    """The same, told apart by the words of their paths that not all have: boiler.temperature, hall.temperature."""
+    said = [[usual(word) for key in one.path.split(".") for word in words(key) if not empty(word)] for one in group]
+    common = set.intersection(*map(set, said))
+    own = ["_".join(dict.fromkeys(word for word in one if word not in common)) for one in said]
+    channels = ["_".join(filter(None, (one.channel, word)))[:CHANNEL_MAX] for one, word in zip(group, own, strict=True)]
+    if len(set(channels)) < len(group):
+        return None
+    return [replace(one, channel=channel) for one, channel in zip(group, channels, strict=True)]
 
-    sector: heat, gas, waste, lighting .. decide between readings; guesses: whether bare numbers in doubt get their most
-    usual unit.
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a device beside its output.
+
+    sector: heat, gas, waste, lighting .. decide between readings; quantities: what it is said to measure decides before
+    them; guesses: whether bare numbers in doubt get their most usual unit; spreads: by place() the numbers of more
+    outputs of the device, so that one of them does not decide alone.
     """
-    table, all_leaves = naming(), list(leaves(output))
-    bag = frozenset(usual(word) for leaf in all_leaves for word in leaf.own + leaf.above) | {f"sector:{sector}"}
-    read = [read_leaf(leaf, bag, table, guesses=guesses) for leaf in all_leaves]
+
+    sector: str = ""
+    quantities: frozenset[str] = frozenset()
+    guesses: bool = True
+    spreads: Mapping[tuple[str, ...], Spread] = field(default_factory=dict)
+
+
+NOTHING = Known()
+
+
+def place(leaf: Leaf) -> tuple[str, ...]:
+    """What a value has in common with those of other outputs of its device: where it stands and how it is called."""
+    return (leaf.path, *leaf.own)
+
+
+def spreads_of(outputs: Iterable[Any]) -> dict[tuple[str, ...], Spread]:
+    """The numbers of all outputs of a device by their place."""
+    found: dict[tuple[str, ...], Spread] = {}
+    for output in outputs:
+        for leaf in leaves(output):
+            number = number_of(leaf.value)
+            if number and math.isfinite(number[0]):
+                known = found.get(place(leaf))
+                found[place(leaf)] = known.wider(number[0]) if known else Spread.of(number[0])
+    return found
+
+
+def propose(output: Any, known: Known = NOTHING) -> tuple[list[Found], list[Unmapped]]:
+    """What an output means: values understood and values not, each in the order of the output."""
+    table = naming()
+    all_leaves = [replace(leaf, spread=known.spreads.get(place(leaf))) for leaf in leaves(output)]
+    bag = frozenset(usual(word) for leaf in all_leaves for word in leaf.own + leaf.above) | {f"sector:{known.sector}"}
+    around = Around(bag, known.quantities, known.guesses)
+    read = [read_leaf(leaf, around, table) for leaf in all_leaves]
     settled = [*_apart([one for one in read if isinstance(one, Found)]), *(o for o in read if isinstance(o, Unmapped))]
     order = {leaf.path: number for number, leaf in enumerate(all_leaves)}
     settled.sort(key=lambda one: order[one.path])

@@ -4,12 +4,12 @@ import math
 
 from citynet import catalog, units
 from citynet.units import Line
-from gateway.normalise.channels import channel_of
+from gateway.normalise.channels import CHANNEL_MAX, STATISTICS, channel_of
 from gateway.normalise.found import Found, Unmapped
 from gateway.normalise.leaves import Leaf, number_of
-from gateway.normalise.matching import Match, Words, blocked, matches, unknown_words, words_of
+from gateway.normalise.matching import Around, Match, Words, blocked, matches, unknown_words, words_of
 from gateway.normalise.measuring import measures, state_of, told_unit
-from gateway.normalise.naming import Naming, Rule, naming
+from gateway.normalise.naming import Naming, Rule, naming, usual
 from gateway.normalise.words import is_unit
 
 Ways = dict[tuple[str, str], tuple[Match, Line]]
@@ -20,10 +20,10 @@ def _choose(leaf: Leaf, said: Words, found: list[Match], *, guesses: bool) -> Fo
     clear = [match for match in found if match.rule.fallback or not _unclear(leaf, said, match)]
     ways = _ways(leaf, said, clear)
     states = {match.rule.quantity: match for match in clear if match.rule.code}
-    state = state_of(leaf.value) if states else None
+    state = state_of(leaf.value, leaf.spread) if states else None
     if state is not None and len(states) == 1 and not ways:
-        [(quantity, match)] = states.items()
-        return Found(leaf.path, quantity, channel_of(leaf, said, match, unit="1"), "1", state, score=match.score)
+        [match] = states.values()
+        return _state(leaf, said, match, state)
     guessed = guesses and not ways and state is None
     ways = _guess(leaf, said, found) if guessed else ways
     if len(ways) > 1 or (ways and state is not None):
@@ -31,6 +31,13 @@ def _choose(leaf: Leaf, said: Words, found: list[Match], *, guesses: bool) -> Fo
     if not ways:
         return _why_not(leaf, clear) if clear else "an unknown word beside the name, and no unit"
     return _read(leaf, said, ways, guessed=guessed)
+
+
+def _state(leaf: Leaf, said: Words, match: Match, state: float) -> Found:
+    rule = match.rule
+    channel = channel_of(leaf, said, match, unit="1")
+    state = 1 - state if rule.invert else state
+    return Found(leaf.path, rule.quantity, channel, "1", state, score=match.score, invert=rule.invert)
 
 
 def _ways(leaf: Leaf, said: Words, found: list[Match], *, guess: bool = False) -> Ways:
@@ -43,8 +50,6 @@ def _ways(leaf: Leaf, said: Words, found: list[Match], *, guess: bool = False) -
 
 def _guess(leaf: Leaf, said: Words, found: list[Match]) -> Ways:
     """What most devices mean, also where a word that nobody knows stands beside the name."""
-    if any(len(word) > 1 and is_unit(word) for word in said.spelt):
-        return {}  # "oxygen_mgL" is no share
     found = [match for match in found if not naming().foreign & (set(said.own) - match.phrase)]
     return _ways(leaf, said, found) or _ways(leaf, said, found, guess=True)
 
@@ -98,6 +103,25 @@ def _things_stack(leaf: Leaf, table: Naming) -> Found | None:
     return Found(leaf.path, quantity, channel, wanted.unit, line(leaf.value), unit, line, (9,))
 
 
+def _by_unit(leaf: Leaf, said: Words, table: Naming) -> Found | Unmapped:
+    """A value whose unit alone says what it is."""
+    number, unknown = number_of(leaf.value), Unmapped(leaf.path, "unknown name")
+    named = [w for w, s in zip(said.spelt, said.own, strict=True) if s not in table.statistics]
+    given = leaf.unit or (number[1] if number else "") or (named[0] if len(named) == 1 and is_unit(named[0]) else "")
+    unit = units.find(given) if given else None
+    quantity = table.by_unit.get(unit.kind) if unit else None
+    if number is None or isinstance(leaf.value, bool) or unit is None or quantity is None:
+        return unknown
+    if table.foreign & set(said.own):
+        return unknown
+    wanted = catalog.catalog().quantities[quantity]
+    line = units.line(given, wanted.unit, quantity)
+    if line is None or not math.isfinite(number[0]) or not _within(line(number[0]), wanted):
+        return unknown
+    channel = "_".join(dict.fromkeys(STATISTICS.get(w, w) for w in said.own if w != given.casefold()))[:CHANNEL_MAX]
+    return Found(leaf.path, quantity, channel, wanted.unit, line(number[0]), unit.code, line, guessed=True)
+
+
 def _within(value: float, words_: catalog.Quantity) -> bool:
     return (words_.min is None or value >= words_.min) and (words_.max is None or value <= words_.max)
 
@@ -105,11 +129,12 @@ def _within(value: float, words_: catalog.Quantity) -> bool:
 def _possible(leaf: Leaf, table: Naming) -> list[Rule]:
     """Rules of measures for numbers, rules of states for what may be a state."""
     number = number_of(leaf.value) is not None and not isinstance(leaf.value, bool)
-    state = state_of(leaf.value) is not None
+    state = state_of(leaf.value, leaf.spread) is not None
     return [rule for rule in table.rules if (state if rule.code else number)]
 
 
-def read_leaf(leaf: Leaf, bag: frozenset[str], table: Naming, *, guesses: bool = True) -> Found | Unmapped:
+def read_leaf(leaf: Leaf, around: Around, table: Naming) -> Found | Unmapped:
+    """What one value is, or why that is not known."""
     if leaf.value is None or (isinstance(leaf.value, float) and not math.isfinite(leaf.value)):
         return Unmapped(leaf.path, "no value")
     if leaf.past:
@@ -119,9 +144,14 @@ def read_leaf(leaf: Leaf, bag: frozenset[str], table: Naming, *, guesses: bool =
         return exact
     said = words_of(leaf, table)
     # What the value can be first; the other rules only to say what it is not.
-    found = matches(said, bag, _possible(leaf, table)) or matches(said, bag, table.rules)
+    found = matches(said, around, _possible(leaf, table)) or matches(said, around, table.rules)
+    if not found and leaf.unit and leaf.parent:  # {"humidity": {"name": "Probe A", "value": 40, "unit": "%"}}
+        said = Words(said.own + tuple(map(usual, leaf.parent)), said.above, said.spelt + leaf.parent)
+        found = matches(said, around, _possible(leaf, table))
     if not found:
         left = blocked(said, frozenset())
-        return Unmapped(leaf.path, f"not a measure: {' '.join(sorted(left))}" if left else "unknown name")
-    chosen = _choose(leaf, said, found, guesses=guesses)
+        return Unmapped(leaf.path, f"not a measure: {' '.join(sorted(left))}") if left else _by_unit(leaf, said, table)
+    if any(not match.rule.quantity for match in found):
+        return Unmapped(leaf.path, "not a measure: " + " ".join(sorted(found[0].phrase)))
+    chosen = _choose(leaf, said, found, guesses=around.guesses)
     return Unmapped(leaf.path, chosen) if isinstance(chosen, str) else chosen

@@ -18,6 +18,7 @@ from gateway import scripted
 from gateway.codecs import Codec
 from gateway.codecs.pool import Pool
 from gateway.devices import codec_of
+from gateway.normalise import Known
 from gateway.normalise.maps import profile_map
 from gateway.sync.found import SQL, Found
 from gateway.sync.network import Network, Said
@@ -79,7 +80,7 @@ async def propose(db: Database, ears: Ears, unmapped: Mapping[str, Sequence[str]
             continue
         outputs = await ears.outputs(profile, scripts.get(name), devices)
         # What is guessed waits for a person: the pipeline maps by no guess.
-        made, doubtful = profile_map(((one, "") for one in outputs), guesses=False)
+        made, doubtful = profile_map((one, Known(guesses=False)) for one in outputs)
         if made:
             found.profiles[name] = profile.model_dump(mode="json", by_alias=True) | {"map": made}
             log.info("a map was proposed", profile=name, keys=sorted(made), doubtful=doubtful, outputs=len(outputs))

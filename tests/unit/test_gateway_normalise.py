@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from citynet.catalog import catalog
 from gateway.codecs.commands import app
-from gateway.normalise import normalise, propose
+from gateway.normalise import Known, normalise, propose
 from gateway.normalise.words import words
 
 Told = list[tuple[str, str, float]]
@@ -114,7 +114,7 @@ DOUBTFUL: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("output", "reason"), DOUBTFUL, ids=[json.dumps(c[0]) for c in DOUBTFUL])
 def test_in_doubt_nothing_is_guessed(output: Any, reason: str) -> None:
-    found, unmapped = propose(output, guesses=False)
+    found, unmapped = propose(output, Known(guesses=False))
     assert found == []
     assert all(reason in one.reason for one in unmapped), unmapped
     assert unmapped
