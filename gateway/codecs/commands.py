@@ -26,7 +26,7 @@ def check(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")] = False,
 ) -> None:
-    """Run every vector in a folder (layouts lorawan-devices, chirpstack-device-profiles, ours); 1 = some failed."""
+    """Run every vector in a folder (lorawan-devices, ChirpStack profiles, TS013 packages, ours); 1 = some failed."""
     report = asyncio.run(trial.run(folder))
     typer.echo(report.json() if as_json else words(report))
     if report.failed or not report.total:

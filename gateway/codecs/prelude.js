@@ -27,6 +27,13 @@
   Clock.now = () => now;
   defineProperty(RealDate.prototype, "constructor", { value: Clock, writable: true, configurable: true });
   world.Date = Clock;
+  // Elsewhere "1/2/2024, 5:04:04 AM" is what a script gets for a date; QuickJS fills up with zeros.
+  for (const name of ["toLocaleString", "toLocaleDateString", "toLocaleTimeString"]) {
+    const padded = RealDate.prototype[name];
+    RealDate.prototype[name] = function (...given) {
+      return padded.apply(this, given).replace(/(^|\/|, )0(?=\d[/:])/g, "$1");
+    };
+  }
   Math.random = () => {
     dice = (Math.imul(dice, 1664525) + 1013904223) >>> 0;
     return dice / 4294967296;

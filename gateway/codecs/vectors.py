@@ -1,8 +1,8 @@
-"""Test vectors of codecs on disk, in three layouts: lorawan-devices, chirpstack-device-profiles, and our own.
+"""Test vectors of codecs on disk. lorawan-devices: <codec>.yaml with examples beside the scripts that it names.
+chirpstack-device-profiles: test_decode_<name>.json and test_encode_<name>.json beside <name>.js. TS013 packages:
+examples.json beside main.js or index.js. Ours: <name>.vectors.json beside <name>.js."""
 
-lorawan-devices: <codec>.yaml with examples beside the scripts that it names. chirpstack-device-profiles:
-test_decode_<name>.json and test_encode_<name>.json beside <name>.js. Ours: <name>.vectors.json beside <name>.js."""
-
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +24,14 @@ TESTS: dict[str, Entry] = {
     "test_encode_": "encodeDownlink",
 }
 OURS = ".vectors.json"
+EXAMPLES = "examples.json"
+PACKAGE_MAINS = ("main.js", "index.js")
+KINDS: dict[str, Entry] = {
+    "uplink": "decodeUplink",
+    "downlink-encode": "encodeDownlink",
+    "downlink-decode": "decodeDownlink",
+}
+HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,8 @@ def find(folder: Path) -> Iterator[Suite]:
         name = str(file.relative_to(folder))
         if file.suffix != ".json":
             yield from _things(file, name)
+        elif file.name == EXAMPLES:
+            yield from _package(file, name)
         elif file.name.endswith(OURS):
             yield _literal(file, name, file.name.removesuffix(OURS))
         else:
@@ -76,6 +86,30 @@ def _text(file: Path) -> str:
 
 def _literal(file: Path, name: str, script: str, *, entry: Entry = "decodeUplink", optional: bool = False) -> Suite:
     return Suite(name, file.with_name(f"{script}.js"), literal=_text(file), entry=entry, optional=optional)
+
+
+def _package(file: Path, name: str) -> Iterator[Suite]:
+    """A driver as TS013 packs it: bytes are text in hexadecimal. Examples of something else are left alone."""
+    script = next((main for main in map(file.with_name, PACKAGE_MAINS) if main.is_file()), None)
+    if script is None:
+        return
+    try:
+        listed = json.loads(_text(file))
+        typed = [found for found in listed if found["type"] in KINDS]
+        vectors = tuple(_example(_bytes(found), f"{name}: ", entry=KINDS[found["type"]]) for found in typed)
+    except (ValueError, TypeError, KeyError, BadInput) as error:
+        yield Suite(name, script, broken=f"{EXAMPLES} cannot be read: {error}")
+        return
+    yield Suite(name, script, vectors)
+
+
+def _bytes(found: dict[str, Any]) -> dict[str, Any]:
+    return {key: _listed(side) if isinstance(side, dict) else side for key, side in found.items()}
+
+
+def _listed(side: dict[str, Any]) -> dict[str, Any]:
+    text = side.get("bytes")
+    return {**side, "bytes": list(bytes.fromhex(text))} if isinstance(text, str) and HEX.fullmatch(text) else side
 
 
 def _things(file: Path, name: str) -> Iterator[Suite]:

@@ -35,6 +35,13 @@ NAMES = (
     "decodeUplink", "encodeDownlink", "decodeDownlink", "normalizeUplink", "Decode", "Decoder", "Encode", "Encoder",
 )  # fmt: skip
 FOUND = ",".join(f'{name}:typeof {name}==="undefined"?undefined:{name}' for name in NAMES)
+# Packages of drivers hand their functions over as modules of Node.js do, by exports or module.exports; bundles of
+# ThingPark's call the module driver.
+COMMON_WORD = re.compile(r"\bexports\b")
+COMMON = (
+    "var driver,module={exports:{}},exports=module.exports,require=function(){return {}};"  # there is nothing to load
+)
+COMMON_FOUND = ",".join(f'{name}:typeof {name}==="undefined"?(driver||module.exports).{name}:{name}' for name in NAMES)
 # What would behave otherwise in a frozen context, or inside a function, without an error that tells.
 NEEDS_FRESH = re.compile(
     r"\b(?:Object|Array|String|Number|Boolean|Date|Function|RegExp|Math|JSON|Buffer|BigInt|DataView|\w*Array)"
@@ -61,17 +68,23 @@ def _context(source: str, limits: Limits) -> tuple[quickjs.Context, Any]:
     return context, context.eval(PRELUDE)
 
 
+def _found(source: str) -> str:
+    return COMMON_FOUND if source.startswith(COMMON) else FOUND
+
+
 def _frozen(source: str, limits: Limits) -> Any:
     """call of a context that no call can change: the script is one function, made anew for every frame."""
     context, boot = _context(source, limits)
-    return boot(context.eval(f"(function(){{{source}\n;return {{{FOUND}}};}})"), True, bool(SYMBOLS.search(source)))
+    return boot(
+        context.eval(f"(function(){{{source}\n;return {{{_found(source)}}};}})"), True, bool(SYMBOLS.search(source))
+    )
 
 
 def _fresh(source: str, limits: Limits) -> Any:
     """call of a new context in which the script ran as the program that it is."""
     context, boot = _context(source, limits)
     context.eval(source)
-    return boot(context.eval(f"(function(){{return {{{FOUND}}};}})"), False, True)
+    return boot(context.eval(f"(function(){{return {{{_found(source)}}};}})"), False, True)
 
 
 def needs_fresh(source: str) -> bool:
@@ -101,8 +114,9 @@ class Script:
     failed: Result | None = field(default=None)
 
     def load(self) -> "Script":
-        """Compile. Sources written as modules lose their imports and exports."""
-        for source in (self.source, EXPORTS.sub("", self.source)):
+        """Compile. Sources written as modules lose their imports and exports, those of Node.js find what they fill."""
+        common = [COMMON + self.source] if COMMON_WORD.search(self.source) else []
+        for source in (*common, self.source, EXPORTS.sub("", self.source)):
             self.source = source
             self.fresh_only = needs_fresh(source)
             try:

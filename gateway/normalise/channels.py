@@ -23,10 +23,10 @@ def channel_of(leaf: Leaf, said: Words, match: Match, *, unit: str) -> str:
         parts.append(STATISTICS.get(word, word))
     if leaf.channel:
         parts.append("_".join(words(leaf.channel)) or leaf.channel)
-    return "_".join(dict.fromkeys(_glued(parts)))[:CHANNEL_MAX]
+    return "_".join(dict.fromkeys(glued(parts)))[:CHANNEL_MAX]
 
 
-def _glued(parts: list[str]) -> list[str]:
+def glued(parts: list[str]) -> list[str]:
     """Letters with their number: l, 1 becomes l1."""
     result: list[str] = []
     for part in parts:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.normalise.naming import Spread, naming
+from gateway.normalise.naming import Spread, naming, usual
 from gateway.normalise.words import words
 
 LEAVES_MAX = 1_000
@@ -89,13 +89,14 @@ def _record(body: dict[str, Any], place: _Place) -> Leaf | None:
     return Leaf(path, own, above, value[1], _text(unit), channel, place.past, place.own if named else ())
 
 
-def _unit_beside(body: dict[str, Any], key: str) -> str:
-    """The unit that a sibling gives: energy with energyUnit, flow with flow_unit."""
+def _unit_beside(body: dict[str, Any], key: str, shared: str) -> str:
+    """The unit that a sibling gives: energy with energyUnit, flow with flow_unit, last_value with unit."""
     for end in ("Unit", "_unit", "Units", "_units", "_Unit", "unit"):
         found = body.get(key + end)
         if isinstance(found, str):
             return found[:TEXT_MAX]
-    return ""
+    silent = naming().neutral | naming().statistics
+    return shared if all(usual(word) in silent for word in words(key)) else ""
 
 
 def _below(place: _Place, key: str) -> _Place:
@@ -130,7 +131,8 @@ def leaves(output: Any) -> Iterator[Leaf]:
         if isinstance(node, dict):
             record = _record(node, place)
             if record is None:
-                below = [(v, _below(place, str(k)), _unit_beside(node, str(k))) for k, v in node.items()]
+                shared = _text(_first(node, UNIT_KEYS))
+                below = [(v, _below(place, str(k)), _unit_beside(node, str(k), shared)) for k, v in node.items()]
                 stack += reversed(below)
                 continue
             leaf = record

@@ -65,7 +65,9 @@ def matches(said: Words, around: Around, rules: Iterable[Rule]) -> list[Match]:
                 match = Match((len(phrase), len(phrase & own), -_beside(said, phrase)), rule, phrase)
                 if not (rule.alone and unknown_words(said, match)):
                     found.append(match)
-    found = [match for match in found if match.rule.quantity in around.quantities] or found
+    longest = max((len(match.phrase) for match in found), default=0)
+    said_to = [m for m in found if m.rule.quantity in around.quantities and len(m.phrase) == longest]
+    found = said_to or found
     best = max((match.score for match in found), default=None)
     return [match for match in found if match.score == best]
 

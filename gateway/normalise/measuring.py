@@ -25,6 +25,8 @@ def told_unit(leaf: Leaf, said: Words, quantity: str) -> str:
         found = units.find(word) if not word.isdigit() else None
         if found and _line(found.code, wanted, quantity):
             return found.code
+        if _is_other_unit(word):
+            return ""  # "ph_mV": the acid of the name is no unit of the number
     return ""
 
 
@@ -52,8 +54,11 @@ def measures(match: Match, leaf: Leaf, said: Words, *, guess: bool = False) -> I
 
 def _other_unit(said: Words, match: Match) -> bool:
     """Whether the key holds a unit, which then is one of something else: "ph_mV" is no pH. "min" may be a minimum."""
-    silent = naming().neutral | naming().statistics | match.phrase
-    return any(len(word) > 1 and is_unit(word) and usual(word) not in silent for word in said.spelt)
+    return any(_is_other_unit(word) and usual(word) not in match.phrase for word in said.spelt)
+
+
+def _is_other_unit(word: str) -> bool:
+    return len(word) > 1 and is_unit(word) and usual(word) not in naming().neutral | naming().statistics
 
 
 @lru_cache(maxsize=4_096)

@@ -1,10 +1,11 @@
 """One value of an output read alone: quantity, unit and channel, or why it stays unmapped. Used by propose.py."""
 
 import math
+from dataclasses import replace
 
 from citynet import catalog, units
 from citynet.units import Line
-from gateway.normalise.channels import CHANNEL_MAX, STATISTICS, channel_of
+from gateway.normalise.channels import CHANNEL_MAX, STATISTICS, channel_of, glued
 from gateway.normalise.found import Found, Unmapped
 from gateway.normalise.leaves import Leaf, number_of
 from gateway.normalise.matching import Around, Match, Words, blocked, matches, unknown_words, words_of
@@ -15,7 +16,7 @@ from gateway.normalise.words import is_unit
 Ways = dict[tuple[str, str], tuple[Match, Line]]
 
 
-def _choose(leaf: Leaf, said: Words, found: list[Match], *, guesses: bool) -> Found | str:
+def _choose(leaf: Leaf, said: Words, found: list[Match], *, around: Around) -> Found | str:
     """The one reading of a leaf, or why there is none."""
     clear = [match for match in found if match.rule.fallback or not _unclear(leaf, said, match)]
     ways = _ways(leaf, said, clear)
@@ -23,17 +24,17 @@ def _choose(leaf: Leaf, said: Words, found: list[Match], *, guesses: bool) -> Fo
     state = state_of(leaf.value, leaf.spread) if states else None
     if state is not None and len(states) == 1 and not ways:
         [match] = states.values()
-        return _state(leaf, said, match, state)
-    guessed = guesses and not ways and state is None
+        return _state(leaf, said, match, state=state)
+    guessed = around.guesses and not ways and state is None
     ways = _guess(leaf, said, found) if guessed else ways
     if len(ways) > 1 or (ways and state is not None):
         return "ambiguous: " + " or ".join(sorted({q for q, _ in ways} | (set(states) if state is not None else set())))
     if not ways:
         return _why_not(leaf, clear) if clear else "an unknown word beside the name, and no unit"
-    return _read(leaf, said, ways, guessed=guessed)
+    return _said_to_measure(_read(leaf, said, ways, guessed=guessed), ways, around)
 
 
-def _state(leaf: Leaf, said: Words, match: Match, state: float) -> Found:
+def _state(leaf: Leaf, said: Words, match: Match, *, state: float) -> Found:
     rule = match.rule
     channel = channel_of(leaf, said, match, unit="1")
     state = 1 - state if rule.invert else state
@@ -42,7 +43,9 @@ def _state(leaf: Leaf, said: Words, match: Match, state: float) -> Found:
 
 def _ways(leaf: Leaf, said: Words, found: list[Match], *, guess: bool = False) -> Ways:
     """(quantity, unit) -> how to read the number so; the rules that the surroundings speak for before the others."""
-    readings = [way for match in found if not match.rule.code for way in measures(match, leaf, said, guess=guess)]
+    measured = [match for match in found if not match.rule.code]
+    told = [match for match in measured if told_unit(leaf, said, match.rule.quantity)]  # "batV" is no share
+    readings = [way for match in told or measured for way in measures(match, leaf, said, guess=guess)]
     strong = [way for way in readings if not way[0].rule.weak] or readings
     near = [way for way in strong if way[0].rule.near] or strong
     return {(_quantity(said, match), unit): (match, line) for match, unit, line in near}
@@ -62,6 +65,18 @@ def _read(leaf: Leaf, said: Words, ways: Ways, *, guessed: bool) -> Found:
     channel = channel_of(leaf, said, match, unit=unit)
     score = (0, *match.score) if guessed else match.score
     return Found(leaf.path, quantity, channel, wanted, value, unit, line, score, guessed=guessed)
+
+
+def _said_to_measure(found: Found, ways: Ways, around: Around) -> Found:
+    """What a name of one word means on a device that is said to measure one thing alone in its unit."""
+    kinds = catalog.catalog().quantities
+    alike = [
+        q for q in around.quantities & kinds.keys() if kinds[q].unit == found.unit and found.unit not in ("1", "%")
+    ]
+    [(match, _)] = ways.values()
+    if found.quantity in around.quantities or len(alike) != 1 or len(match.phrase) > 1:
+        return found
+    return replace(found, quantity=alike[0])
 
 
 def _unclear(leaf: Leaf, said: Words, match: Match) -> bool:
@@ -118,7 +133,8 @@ def _by_unit(leaf: Leaf, said: Words, table: Naming) -> Found | Unmapped:
     line = units.line(given, wanted.unit, quantity)
     if line is None or not math.isfinite(number[0]) or not _within(line(number[0]), wanted):
         return unknown
-    channel = "_".join(dict.fromkeys(STATISTICS.get(w, w) for w in said.own if w != given.casefold()))[:CHANNEL_MAX]
+    words_ = [STATISTICS.get(word, word) for word in said.own if word not in table.neutral | {usual(given)}]
+    channel = "_".join(dict.fromkeys(glued(words_)))[:CHANNEL_MAX]
     return Found(leaf.path, quantity, channel, wanted.unit, line(number[0]), unit.code, line, guessed=True)
 
 
@@ -145,13 +161,14 @@ def read_leaf(leaf: Leaf, around: Around, table: Naming) -> Found | Unmapped:
     said = words_of(leaf, table)
     # What the value can be first; the other rules only to say what it is not.
     found = matches(said, around, _possible(leaf, table)) or matches(said, around, table.rules)
+    named = said
     if not found and leaf.unit and leaf.parent:  # {"humidity": {"name": "Probe A", "value": 40, "unit": "%"}}
         said = Words(said.own + tuple(map(usual, leaf.parent)), said.above, said.spelt + leaf.parent)
         found = matches(said, around, _possible(leaf, table))
     if not found:
         left = blocked(said, frozenset())
-        return Unmapped(leaf.path, f"not a measure: {' '.join(sorted(left))}") if left else _by_unit(leaf, said, table)
+        return Unmapped(leaf.path, f"not a measure: {' '.join(sorted(left))}") if left else _by_unit(leaf, named, table)
     if any(not match.rule.quantity for match in found):
         return Unmapped(leaf.path, "not a measure: " + " ".join(sorted(found[0].phrase)))
-    chosen = _choose(leaf, said, found, guesses=around.guesses)
+    chosen = _choose(leaf, said, found, around=around)
     return Unmapped(leaf.path, chosen) if isinstance(chosen, str) else chosen

@@ -46,6 +46,12 @@ downlinkDecoder:
 CHIRPSTACK = """[ // as their own runner takes it
   { name: 'hex', input: { bytes: [0x10,], fPort: 2, }, expected: { data: { n: 16, port: 2, list: [1, {a: 2}], } }, },
 ]"""
+PACKAGE = """[
+  {"type": "uplink", "description": "hex", "input": {"bytes": "1F0b", "fPort": 2},
+   "output": {"data": {"n": 31, "port": 2, "list": [1, {"a": 2}]}}},
+  {"type": "downlink-encode", "input": {"data": {"level": 7}}, "output": {"bytes": "07", "fPort": 3}},
+  {"type": "other", "input": {}}
+]"""
 OURS = '[{"call": "decodeDownlink", "input": {"bytes": [9]}, "expected": {"data": {"level": 9.0}}}]'
 
 
@@ -61,7 +67,7 @@ def run(folder: Path) -> tuple[int, dict[str, Any]]:
     return done.exit_code, json.loads(done.stdout)
 
 
-def test_three_layouts_in_one_folder(tmp_path: Path) -> None:
+def test_four_layouts_in_one_folder(tmp_path: Path) -> None:
     write(
         tmp_path,
         {
@@ -72,6 +78,9 @@ def test_three_layouts_in_one_folder(tmp_path: Path) -> None:
             "vendors/acme/codecs/test_decode_lamp.json": CHIRPSTACK,
             "vendors/acme/codecs/test_encode_lamp.json": "[]",
             "vendors/acme/codecs/test_encode_gone.json": "[]",
+            "package/main.js": f"(() => {{{SCRIPT}; module.exports = {{decodeUplink, encodeDownlink}}; }})();",
+            "package/examples.json": PACKAGE,
+            "without/examples.json": PACKAGE,
             "ours/lamp.js": SCRIPT,
             "ours/lamp.vectors.json": OURS,
         },
@@ -82,7 +91,7 @@ def test_three_layouts_in_one_folder(tmp_path: Path) -> None:
         wrong: "data.n: 1 instead of 2",
         missing: "there is no script missing.js",
     }
-    assert (code, report["total"], report["passed"], report["failed"]) == (1, 6, 4, 2)
+    assert (code, report["total"], report["passed"], report["failed"]) == (1, 8, 6, 2)
     assert report["skipped"] == ["vendors/acme/codecs/test_encode_gone.json"]
     assert report["decodes_s"] > 0
 

@@ -163,6 +163,39 @@ CALLS: dict[str, tuple[str, Entry, str, object]] = {
         frame(5),
         {"n": 5},
     ),
+    "exports": (
+        "exports.decodeUplink = (i) => ({data: {n: i.bytes[0]}});",
+        "decodeUplink",
+        frame(5),
+        {"n": 5},
+    ),
+    "module.exports": (
+        "const util = require('util');\nconst read = (i) => ({data: {n: i.bytes[0]}});\n"
+        "module.exports = {decodeUplink: read};",
+        "decodeUplink",
+        frame(5),
+        {"n": 5},
+    ),
+    "bundle": (
+        "var driver;(()=>{var e=t=>{t.exports={decodeUplink:i=>({data:{n:i.bytes[0]}})}},m={exports:{}};"
+        "e(m);driver=m.exports})();",
+        "decodeUplink",
+        frame(5),
+        {"n": 5},
+    ),
+    "exports where there are some": (
+        "function decodeUplink(i) { return {data: {n: i.bytes[0]}} }\n"
+        "if (typeof exports !== 'undefined') exports.decodeUplink = decodeUplink;",
+        "decodeUplink",
+        frame(5),
+        {"n": 5},
+    ),
+    "dates in words": (
+        "function decodeUplink(i) { return {data: {at: new Date(Date.UTC(2024, 0, 2, 5, 4, 9)).toLocaleString()}} }",
+        "decodeUplink",
+        frame(5),
+        {"at": "1/2/2024, 5:04:09 AM"},
+    ),
     "polyfill": (
         "function decodeUplink(i) {\n  Number.prototype.twice = function () { return this * 2 };\n"
         "  return {data: {n: i.bytes[0].twice()}} }",

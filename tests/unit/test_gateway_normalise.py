@@ -48,6 +48,10 @@ CASES: list[tuple[Any, Told]] = [
     ({"distance_mm": 1250, "fill_level": 63}, [("distance", "", 1.25), ("bin_fill", "", 63.0)]),
     ({"pressure": 1004.5}, [("air_pressure", "", 1004.5)]),
     ({"pressure": {"value": 3.2, "unit": "bar"}}, [("pressure", "", 3.2)]),
+    ({"doorClosed": True, "batteryOk": 0, "vacant": "yes"}, [("door_open", "", 0.0), ("battery_low", "", 1.0),
+      ("occupancy", "", 0.0)]),
+    ({"leak": "N", "motion": "not moving", "tamper": "no tampering"}, [("water_leak", "", 0.0), ("motion", "", 0.0),
+      ("tamper", "", 0.0)]),
     ({"door": "open", "tamper": False}, [("door_open", "", 1.0), ("tamper", "", 0.0)]),
     ({"leakage_status": "normal"}, [("water_leak", "", 0.0)]),
     ({"motion": 1, "occupied": "vacant"}, [("motion", "", 1.0), ("occupancy", "", 0.0)]),
@@ -82,6 +86,21 @@ CASES: list[tuple[Any, Told]] = [
     ({"battery_current": 1.5, "current": 2.5}, [("current", "battery", 1.5), ("current", "", 2.5)]),
     ({"points": [{"type": "energy", "value": 1200, "unit": "Wh"}, {"type": "energy", "value": 80, "unit": "Wh"}]},
      [("energy_active", "1", 1.2), ("energy_active", "2", 0.08)]),
+    ({"batV": 5.55}, [("battery_voltage", "", 5.55)]),
+    ({"minC": 19, "lux": 4}, [("temperature", "min", 19.0), ("illuminance", "", 4.0)]),
+    ({"wattHours": 3000, "kiloWattHours": 3}, [("energy_active", "", 3.0)]),
+    ({"vwc": 0.25}, [("soil_moisture", "", 25.0)]),
+    ({"vwc": 25.5}, [("soil_moisture", "", 25.5)]),
+    ({"motionCount": 7, "gpio_counter_1": 12}, [("motion_count", "", 7.0), ("pulses", "1", 12.0)]),
+    ({"temperature": 21, "sensorTemperature": 25}, [("air_temperature", "", 21.0),
+      ("air_temperature", "sensor", 25.0)]),
+    ({"boiler": {"temperature": 60}, "hall": {"temperature": 20}}, [("air_temperature", "boiler", 60.0),
+      ("air_temperature", "hall", 20.0)]),
+    ({"unit": "kPa", "max_value": 25, "last_value": 20}, [("pressure", "max", 0.25), ("pressure", "", 0.2)]),
+    ({"x": {"name": "Probe K7", "value": 21.5, "unit": "°C"}}, [("temperature", "probe_k7", 21.5)]),
+    ({"humidity": {"name": "Probe K7", "value": 40, "unit": "%"}}, [("air_humidity", "probe_k7", 40.0)]),
+    ({"m": [{"measurementId": 4097, "measurementValue": 21.4}, {"measurementId": "4098", "measurementValue": 31}]},
+     [("air_temperature", "", 21.4), ("air_humidity", "", 31.0)]),
     ([{"air": {"temperature": 4.5}}], [("air_temperature", "", 4.5)]),
     ({"data": {"temp": 4.5}, "warnings": [], "errors": []}, [("air_temperature", "", 4.5)]),
 ]  # fmt: skip
@@ -109,6 +128,11 @@ DOUBTFUL: list[tuple[Any, str]] = [
     ({"history": [{"temperature": 20}]}, "another moment"),
     ({"door": 7}, "not a state"),
     ({"tempC": 20.5, "temperature": 25.5}, "ambiguous"),
+    ({"ph_mV": 7}, "no unit"),
+    ({"hAcc": 1.5}, "not a measure"),
+    ({"vapour_pressure": 3.5}, "not a measure"),
+    ({"energy_storage": 1}, "not a measure"),
+    ({"valuecount": 3}, "not a measure"),
 ]
 
 
@@ -196,12 +220,32 @@ SURROUNDED: list[tuple[Any, Told]] = [
     ({"rms_velocity": {"x": {"max": 1.2}}}, [("vibration_velocity", "x_max", 1.2)]),
     ({"tx_power": 14}, []),
     ({"light_detected": 1}, []),
+    ({"mac": "", "rssi": -60}, []),
+    ({"consumption": 12.5}, []),
+    ({"consumption": 12.5, "voltage": 231.5}, [("energy_active", "", 12.5), ("voltage", "", 231.5)]),
+    ({"ch3": 1, "ch4": 2}, []),
+    ({"voltage": 229.5, "angle": 3}, [("voltage", "", 229.5)]),
 ]
 
 
 @pytest.mark.parametrize(("output", "expected"), SURROUNDED, ids=[json.dumps(c[0]) for c in SURROUNDED])
 def test_what_stands_around_a_name_decides(output: Any, expected: Told) -> None:
     assert told(output) == expected
+
+
+MEASURED: list[tuple[Any, list[str], Told]] = [
+    ({"temperature": 12}, ["water_temperature"], [("water_temperature", "", 12.0)]),
+    ({"volume": 12.5}, ["gas_volume"], [("gas_volume", "", 12.5)]),
+    ({"energy": 1200}, ["heat_energy", "heat_power"], [("heat_energy", "", 1200.0)]),
+    ({"level": 40}, ["bin_fill", "battery_level"], [("bin_fill", "", 40.0)]),
+    ({"supplyTemperature": 71.5}, ["air_temperature"], [("heat_supply_temperature", "", 71.5)]),
+]
+
+
+@pytest.mark.parametrize(("output", "quantities", "expected"), MEASURED, ids=[json.dumps(c[0]) for c in MEASURED])
+def test_what_a_device_is_said_to_measure_decides(output: Any, quantities: list[str], expected: Told) -> None:
+    for found in (normalise(output, quantities=quantities), normalise({"data": output, "quantities": quantities})):
+        assert [(one["quantity"], one["channel"], one["value"]) for one in found] == expected
 
 
 @pytest.mark.parametrize(
@@ -257,6 +301,16 @@ def test_the_command_reads_lines_and_writes_lines() -> None:
     shown = CliRunner().invoke(app, ["normalise", "-"], input=lines).output
     assert "x -> unmapped: unknown name" in shown
     assert "air_temperature = 25 Cel   (from [degF])" in shown
+
+
+def test_a_document_may_go_over_many_lines() -> None:
+    lines = json.dumps({"BatV": 3.05, "note": "}]"}, indent=2) + "\n" + json.dumps([{"temp": 4.5}], indent=2)
+    result = CliRunner().invoke(app, ["normalise", "-", "--json"], input=lines)
+    assert result.exit_code == 0, result.output
+    assert [[one["path"] for one in json.loads(line)] for line in result.output.splitlines()] == [
+        ["BatV"],
+        ["[0].temp"],
+    ]
 
 
 def test_a_line_that_is_no_json_names_its_number(tmp_path: Any) -> None:

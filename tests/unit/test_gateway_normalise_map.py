@@ -51,6 +51,19 @@ def test_where_outputs_disagree_a_person_decides() -> None:
     assert "# battery: the outputs disagree" in text
 
 
+def test_a_unit_is_decided_by_all_numbers_of_a_path() -> None:
+    maps = tomllib.loads(written([{"energy": 12}, {"energy": 12.5}, {"energy": 1300}]))["profile"]["map"]
+    assert maps["energy"] == {"quantity": "energy_active"}
+
+
+def test_an_opposite_word_inverts() -> None:
+    maps = tomllib.loads(written([{"closed": 1, "vacant": "yes"}]))["profile"]["map"]
+    assert maps == {
+        "closed": {"quantity": "door_open", "invert": True},
+        "vacant": {"quantity": "occupancy", "codes": {"yes": 0}},
+    }
+
+
 def test_a_guess_is_marked_and_can_be_left_out() -> None:
     text = written([{"distance": 120}])
     assert tomllib.loads(text)["profile"]["map"]["distance"] == {"quantity": "distance", "unit": "mm"}
