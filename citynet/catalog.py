@@ -23,10 +23,10 @@ class Strict(BaseModel):
 
 
 class Quantity(Strict):
-    """What is measured: UCUM unit, plausible range, kind."""
+    """What is measured: UCUM unit, plausible range, kind; a position outside of its range is refused, not marked."""
 
     unit: str
-    kind: Literal["gauge", "cumulative", "code"] = "gauge"
+    kind: Literal["gauge", "cumulative", "code", "position"] = "gauge"
     min: float | None = None
     max: float | None = None
     name_ru: str

@@ -64,14 +64,15 @@ class Checked:
 
 
 def check(draft: Draft, targets: Targets, clock: Clock, *, limits: Settings) -> Checked:
-    """Convert, mark and sort out. Out of range and a clock in the future are marked; impossible times are refused."""
+    """Convert, mark and sort out. Out of range and a clock in the future are marked; impossible times and places
+    are refused."""
     count = np.array(draft.count, np.intp)
     frame = np.repeat(np.array(draft.frame, np.intp), count)
     given = np.repeat(np.array(draft.time, np.int64), count)
     came = np.array([f.received_ns if f.headers else f.arrival_ns for f in draft.frames], np.int64)
     received = received_us(came, clock)[frame]
     index = np.array(draft.offset, np.intp) + np.repeat(np.array(draft.base, np.intp), count)
-    series, (mul, add, div, low, high) = targets.rows(index)
+    series, (mul, add, div, low, high, strict) = targets.rows(index)
     with np.errstate(over="ignore", invalid="ignore"):
         value = (np.array(draft.value, np.float64) * mul + add) / div
     given = np.where(given < RELATIVE_BELOW, received + (given - TIME_OF_ARRIVAL), given)
@@ -88,9 +89,15 @@ def check(draft: Draft, targets: Targets, clock: Clock, *, limits: Settings) -> 
         value=value,
         quality=quality.astype(np.int16),
     )
-    good = ~impossible & ~infinite
+    nowhere = outside & (strict > 0) & ~impossible & ~infinite
+    good = ~impossible & ~infinite & ~nowhere
     kept, conflicts, repeats = distinct(rows.where(good))
-    refused = {"bad_time": frame[impossible], "not_finite": frame[infinite & ~impossible], "conflict": conflicts}
+    refused = {
+        "bad_time": frame[impossible],
+        "not_finite": frame[infinite & ~impossible],
+        "off_earth": frame[nowhere],
+        "conflict": conflicts,
+    }
     return Checked(kept, {reason: np.unique(at) for reason, at in refused.items() if len(at)}, repeats)
 
 

@@ -38,6 +38,7 @@ REASONS = {
     "no_values": "neither values nor name and value",
     "duplicate_key": "a key occurs twice with its values: which one was meant?",
     "not_finite": "a value is NaN or infinite",
+    "off_earth": "a latitude beyond 90 or a longitude beyond 180 degrees",
     "bad_time": "the time cannot be read, has no zone, or lies outside of 2000 to 2100",
     "conflict": "two different values of one series at one time",
     "no_series": "the registry has no series for this key of the device yet",

@@ -82,7 +82,7 @@ class Targets:
 
     def __init__(self) -> None:
         self._series, self._kind = array("i"), array("i")
-        # Over kinds: value = (raw * mul + add) / div, and the range of it.
+        # Over kinds: value = (raw * mul + add) / div, the range of it, whether what lies outside is refused.
         self._words: dict[tuple[float, ...], int] = {}
 
     def __len__(self) -> int:
@@ -116,7 +116,8 @@ class Targets:
             log.error("mapping cannot be used", quantity=mapping.quantity, error=str(error))
             return NO_SERIES
         ends = (-np.inf if low is None else low, np.inf if high is None else high)
-        return self._words.setdefault((*line.integers, *ends), len(self._words))
+        strict = float(words is not None and words.kind == "position")
+        return self._words.setdefault((*line.integers, *ends, strict), len(self._words))
 
     def add(self, layout: Layout, series: dict[Place, int]) -> int:
         """Base of a new device's targets."""
@@ -126,8 +127,8 @@ class Targets:
         return base
 
     def rows(self, index: NDArray[np.intp]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """Series of each index; mul, add, div, low, high as the rows of a float64 array, one column an index."""
+        """Series of each index; mul, add, div, low, high, strict as rows of a float64 array, one column an index."""
         if not len(index):
-            return np.empty(0, np.int32), np.empty((5, 0))
+            return np.empty(0, np.int32), np.empty((6, 0))
         kinds = np.frombuffer(self._kind, np.int32)[index]
         return np.frombuffer(self._series, np.int32)[index], np.array(list(self._words)).T[:, kinds]

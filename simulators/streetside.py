@@ -13,6 +13,7 @@ LAMPS_PER_CABINET = 20
 LAMP_STEP_KM = 0.03
 LORA_CABINETS = (17, 18, 19, 20)
 BINS = 150
+TRUCKS = 4
 AIR_PER_DISTRICT = 4
 RADIO_RANGE_KM = 1.25
 
@@ -141,6 +142,23 @@ def waste(layout: Layout, seed: int, heard_by: list[Proposal]) -> list[Proposal]
             )
         )
     return objects
+
+
+def trucks() -> list[Proposal]:
+    """Garbage trucks. Where they are is said by their trackers, never by the registry."""
+    return [
+        Proposal(
+            key=f"vehicle/{i}",
+            cls="vehicle",
+            name_ru=f"Мусоровоз {i}",
+            name_en=f"Garbage truck {i}",
+            service="waste",
+            org="org/waste",
+            device=native(f"truck-{i}", "vehicle-tracker"),
+            attributes={"kind": "waste_truck", "capacity_kg": 9000},
+        )
+        for i in range(1, TRUCKS + 1)
+    ]
 
 
 # --- air

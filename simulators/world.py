@@ -33,6 +33,7 @@ def build(seed: int) -> World:
         *networks.heat(plan, seed),
         *streetside.lighting(plan, radio),
         *streetside.waste(plan, seed, radio),
+        *streetside.trucks(),
         *streetside.air(plan, seed),
     ]
     devices: dict[str, list[Proposal]] = {}

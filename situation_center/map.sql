@@ -1,6 +1,6 @@
--- objects: everything that lies at a point of the map, with what rights ask of it.
+-- objects: everything that lies at a point of the map or moves, with what rights ask of it.
 SELECT object_id, service, lon, lat, zone_ids FROM object_now
-WHERE lon IS NOT NULL AND class <> 'device' ORDER BY object_id
+WHERE (lon IS NOT NULL OR object_id = ANY(%(movers)s)) AND class <> 'device' ORDER BY object_id
 
 -- series: series of the heat maps' quantities; of several channels the first counts.
 SELECT DISTINCT ON (object_id, quantity) series_id, object_id, quantity FROM series

@@ -6,9 +6,9 @@ Follows values, conditions and the registry by the hub and reads everything agai
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ from situation_center import map_wire
 from situation_center.live import Hub, Push, Subscription
 from situation_center.map_wire import F32, U8, U32
 from situation_center.screens.parts.failures import FAILURES
+from situation_center.tracks import Fix, Trail, moment
 from situation_center.views.base import state_of
+from situation_center.views.tracks import SQL as TRACKS
 
 log = structlog.get_logger()
 SQL = named_sql(Path(__file__).with_name("map.sql"))
@@ -39,6 +41,7 @@ GATHER_S = 0.2
 # Older than this and the feed falls silent: a map must not look alive when nobody keeps it.
 FRESH_S = 75.0
 VIEWERS_MAX = 500
+AXES = ("lon", "lat")
 
 
 def heats() -> dict[str, str]:
@@ -53,7 +56,10 @@ def services() -> dict[str, int]:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Objects as columns, unchanged until the registry changes. kinds: what rights ask of an object, kind: which."""
+    """Objects as columns, unchanged until the registry changes. kinds: what rights ask of an object, kind: which.
+
+    lon and lat are those of the registry, NaN where it has none. movers: their positions; axes: series of their places.
+    """
 
     revision: tuple[Any, ...]
     ids: U32
@@ -64,6 +70,8 @@ class Layout:
     kinds: list[dict[str, Any]]
     position: dict[int, int]
     series: dict[int, tuple[str, int]]
+    movers: U32 = field(default_factory=lambda: np.empty(0, np.uint32))
+    axes: dict[int, tuple[int, bool]] = field(default_factory=dict)
 
     def seen_by(self, actor: Actor) -> U32:
         """Positions of the objects that the actor may know of."""
@@ -71,12 +79,13 @@ class Layout:
         return np.flatnonzero(seen[self.kind] if len(self.kinds) else []).astype(np.uint32)
 
 
-def layout_of(revision: tuple[Any, ...], objects: list[Row], series: list[Row]) -> Layout:
-    """Columns of the rows of the queries objects and series."""
+def layout_of(revision: tuple[Any, ...], objects: list[Row], series: list[Row], movers: Sequence[Row] = ()) -> Layout:
+    """Columns of the rows of the queries objects, series and movers."""
     codes = services()
     kinds: dict[tuple[Any, ...], int] = {}
     kind = [kinds.setdefault((row["service"], *row["zone_ids"]), len(kinds)) for row in objects]
     position = {row["object_id"]: i for i, row in enumerate(objects)}
+    moving = [m for m in movers if m["object_id"] in position]
     return Layout(
         revision=revision,
         ids=np.array([row["object_id"] for row in objects], dtype=np.uint32),
@@ -91,6 +100,8 @@ def layout_of(revision: tuple[Any, ...], objects: list[Row], series: list[Row]) 
             for row in series
             if row["object_id"] in position
         },
+        movers=np.array([position[m["object_id"]] for m in moving], dtype=np.uint32),
+        axes={m[f"{axis}_series"]: (position[m["object_id"]], axis == "lat") for m in moving for axis in AXES},
     )
 
 
@@ -107,6 +118,10 @@ class Viewer:
     rows: U32 = field(default_factory=lambda: np.empty(0, np.uint32))
     state: U8 = field(default_factory=lambda: np.empty(0, np.uint8))
     value: F32 = field(default_factory=lambda: np.empty(0, np.float32))
+    # What moves: where in rows, where of all, and the number of the last move that was sent.
+    index: U32 = field(default_factory=lambda: np.empty(0, np.uint32))
+    moving: U32 = field(default_factory=lambda: np.empty(0, np.uint32))
+    moves: int = 0
 
     def ask(self, heat: str | None) -> None:
         """The next frame is a snapshot with the values of this heat map's quantity."""
@@ -126,15 +141,32 @@ class Viewer:
             return None
         return self._snapshot(now) if self.asked or self.layout is not now else self._delta()
 
+    def moved(self) -> bytes | None:
+        """Places that are new since the last frame of any kind; None where nothing has moved."""
+        if self.layout is None or self.layout is not self.feed.layout or self.moves == self.feed.moves:
+            return None
+        since, self.moves = self.moves, self.feed.moves
+        new = self.feed.move[self.moving] > since
+        places = self.moving[new]
+        if not len(places):
+            return None
+        lon, lat = self.feed.lon[places], self.feed.lat[places]
+        return map_wire.moved(self.feed.time_ms, index=self.index[new], lon=lon, lat=lat)
+
     def _snapshot(self, layout: Layout) -> bytes:
         self.layout, self.asked = layout, False
-        self.rows = rows = layout.seen_by(self.actor)
+        seen = layout.seen_by(self.actor)
+        # Where something is now is a reading; who may not read sees what the registry says.
+        lon, lat = (self.feed.lon, self.feed.lat) if allowed(self.actor, "reading.read") else (layout.lon, layout.lat)
+        self.rows = rows = seen[np.isfinite(lon[seen])]
+        self.moving = np.intersect1d(rows, layout.movers) if lon is self.feed.lon else rows[:0]
+        self.index, self.moves = np.searchsorted(rows, self.moving).astype(np.uint32), self.feed.moves
         self.state, self.value = self.feed.state[rows], self._values()
         return map_wire.snapshot(
             self.feed.time_ms,
             ids=layout.ids[rows],
-            lon=layout.lon[rows],
-            lat=layout.lat[rows],
+            lon=lon[rows],
+            lat=lat[rows],
             state=self.state,
             service=layout.service[rows],
             value=self.value,
@@ -163,6 +195,13 @@ class MapFeed:
         self.state: U8 = np.empty(0, np.uint8)
         self.values: dict[str, F32] = {}
         self.time_ms = 0.0
+        self.lon: F32 = np.empty(0, np.float32)
+        self.lat: F32 = np.empty(0, np.float32)
+        # The number of the move that brought each object where it is.
+        self.move: U32 = np.empty(0, np.uint32)
+        self.moves = 0
+        self._trails: dict[int, Trail] = {}
+        self._halves: dict[int, list[tuple[int, float] | None]] = {}
         self._changes: dict[int, int] = {}
         self._read_at = -math.inf
         self._viewers: set[Viewer] = set()
@@ -212,13 +251,21 @@ class MapFeed:
 
     async def read(self) -> None:
         """Everything, from the database; viewers see the old state until all of the new one is there."""
-        layout = await self._read_layout()
+        movers = await self.db.rows(TRACKS["movers"])
+        layout = await self._read_layout(movers)
         newest = await self.db.rows(SQL["newest"], {"quantities": list(heats())})
         row = await self.db.row(SQL["newest_time"])
         states = await self.db.rows(SQL["states"])
         if layout is not self.layout:
             self.layout, self._changes = layout, {}
             self.values = {quantity: np.full(len(layout.ids), np.nan, np.float32) for quantity in heats()}
+            self.lon, self.lat = layout.lon.copy(), layout.lat.copy()
+            self.move = np.zeros(len(layout.ids), np.uint32)
+            self._trails, self._halves = {}, {}
+        for mover in movers:
+            position = layout.position.get(mover["object_id"])
+            if position is not None and mover["lat"] is not None:
+                self._set_place(layout, position, Fix(moment(mover["time"]), mover["lon"], mover["lat"]))
         self.state = np.zeros(len(layout.ids), np.uint8)
         self._set_values((n["series_id"], n["value"], n["change"]) for n in newest)
         self._set_states(states)
@@ -226,14 +273,14 @@ class MapFeed:
         self._read_at = time.monotonic()
         self._tell()
 
-    async def _read_layout(self) -> Layout:
+    async def _read_layout(self, movers: list[Row]) -> Layout:
         row = await self.db.row(registry.SQL["revision"])
         revision = tuple(row.values()) if row else ()
         if self.layout is not None and self.layout.revision == revision:
             return self.layout
-        objects = await self.db.rows(SQL["objects"])
+        objects = await self.db.rows(SQL["objects"], {"movers": [m["object_id"] for m in movers]})
         series = await self.db.rows(SQL["series"], {"quantities": list(heats())})
-        return await asyncio.to_thread(layout_of, revision, objects, series)
+        return await asyncio.to_thread(layout_of, revision, objects, series, movers)
 
     async def take(self, pushes: list[Push]) -> None:
         """What the hub said."""
@@ -242,6 +289,7 @@ class MapFeed:
             if push.kind == "newest":
                 said = msgspec.msgpack.decode(push.data, type=LiveNewest)
                 self._set_values(zip(said.series, said.value, said.change, strict=True))
+                self._set_places(zip(said.series, said.time, said.value, strict=True))
                 self.time_ms = max(self.time_ms, max(said.time, default=0) / 1000)
             else:
                 ids += [int(i) for i in msgspec.json.decode(push.data, type=LiveChanged).ids]
@@ -259,6 +307,30 @@ class MapFeed:
             if place and change > self._changes.get(series_id, -1):
                 self._changes[series_id] = change
                 self.values[place[0]][place[1]] = value
+
+    def _set_places(self, newest: Iterable[tuple[int, int, float]]) -> None:
+        """Take new places over; longitude and latitude of one time make one."""
+        if self.layout is None or not self.layout.axes:
+            return
+        for series_id, time_us, value in newest:
+            found = self.layout.axes.get(series_id)
+            if found is None:
+                continue
+            position, is_lat = found
+            halves = self._halves.setdefault(position, [None, None])
+            halves[is_lat] = time_us, value
+            lon, lat = halves
+            if lon and lat and lon[0] == lat[0]:
+                self._set_place(self.layout, position, Fix(lon[0], lon[1], lat[1]))
+
+    def _set_place(self, layout: Layout, position: int, fix: Fix) -> None:
+        if not self._trails.setdefault(position, Trail()).take(fix):
+            return
+        self.moves += 1
+        first = np.isnan(self.lon[position])
+        self.lon[position], self.lat[position], self.move[position] = fix.lon, fix.lat, self.moves
+        if first and layout is self.layout:
+            self.layout = replace(layout)  # something is on the map that was not: viewers need a new snapshot
 
     def _set_states(self, rows: list[Row]) -> None:
         """States of the objects that the rows name; an object with nulls alone is normal."""

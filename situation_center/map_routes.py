@@ -1,4 +1,4 @@
-"""Addresses of the live map: /map/base.geojson, /map/objects.json, /map/heat/<quantity>.json, websocket /map/live."""
+"""Addresses of the live map: base.geojson, objects.json, heat/<quantity>.json, track/<id>.json, websocket live."""
 
 import asyncio
 import gzip
@@ -20,7 +20,7 @@ from citynet.catalog import Heat, Service, catalog
 from citynet.db import Row
 from citynet.errors import BadInput, Forbidden, NotFound, Unavailable
 from citynet.model import Quality
-from situation_center import auth
+from situation_center import auth, views
 from situation_center.desk import desk, viewer, visit
 from situation_center.gate import SESSION_ENDED
 from situation_center.map_base import BaseMap
@@ -31,6 +31,7 @@ from situation_center.views.base import quantity
 from situation_center.wording import clock_time, measured, unit, word
 
 IDS_MAX = 50
+INT4_MAX = 2_147_483_647
 ASK_BYTES_MAX = 1_000
 # The page calls 15 s without a frame a lost connection.
 BEAT_S = 4.0
@@ -131,6 +132,17 @@ async def heat(request: Request) -> Response:
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
+async def track(request: Request) -> Response:
+    """The way of a moving object in the last 24 h as a line of GeoJSON; bare of what it may not have driven."""
+    who, number = viewer(), request.path_params["object_id"]
+    if number > INT4_MAX:
+        raise NotFound("no object")
+    until = (await views.strip(desk().db, who))["now"]
+    way = await views.track(desk().db, who, number, until=until)
+    line = {"type": "LineString", "coordinates": [[fix.lon, fix.lat] for fix in way.fixes]}
+    return Response(msgspec.json.encode(line), media_type="application/geo+json")
+
+
 def _heat(name: str) -> tuple[Service, Heat]:
     for service in catalog().services.values():
         for spec in service.heat:
@@ -201,9 +213,9 @@ async def _push(socket: WebSocket, watching: Viewer, token: str, *, asks: asynci
                 await socket.close(SESSION_ENDED)
                 return
             checked = time.monotonic()
-        frame = watching.frame()
-        if frame:
-            await socket.send_bytes(frame)
+        for frame in (watching.frame(), watching.moved()):
+            if frame:
+                await socket.send_bytes(frame)
         await asyncio.sleep(PACE_S)
         with suppress(TimeoutError):
             await asyncio.wait_for(watching.changed.wait(), BEAT_S)
@@ -227,5 +239,6 @@ ROUTES: list[BaseRoute] = [
     Route("/map/base.geojson", _answered(base)),
     Route("/map/objects.json", _answered(objects)),
     Route("/map/heat/{quantity}.json", _answered(heat)),
+    Route("/map/track/{object_id:int}.json", _answered(track)),
     WebSocketRoute("/map/live", live),
 ]

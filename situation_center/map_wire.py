@@ -10,7 +10,7 @@ U32 = NDArray[np.uint32]
 F32 = NDArray[np.float32]
 # f64 city time in epoch milliseconds, u32 records, u32 kind.
 HEADER = struct.Struct("<dII")
-DELTA, SNAPSHOT = 0, 1
+DELTA, SNAPSHOT, MOVED = 0, 1, 2
 NO_SERVICE = 255
 STATES = {"normal": 0, "low": 1, "medium": 2, "high": 3, "critical": 4, "unknown": 5}
 
@@ -33,3 +33,8 @@ def snapshot(time_ms: float, *, ids: U32, lon: F32, lat: F32, state: U8, service
 def delta(time_ms: float, *, index: U32, state: U8, value: F32) -> bytes:
     """What differs from the last frame; index counts in the last snapshot. Empty = a heartbeat."""
     return _frame(time_ms, DELTA, (index, state, value))
+
+
+def moved(time_ms: float, *, index: U32, lon: F32, lat: F32) -> bytes:
+    """New places of what moves; index counts in the last snapshot."""
+    return _frame(time_ms, MOVED, (index, lon, lat))

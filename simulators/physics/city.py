@@ -9,6 +9,7 @@ from simulators.physics.kind import Kind
 from simulators.physics.lighting import Cabinets, Lamps
 from simulators.physics.power import FeederMeters, PowerMeters
 from simulators.physics.rhythm import DAY_S
+from simulators.physics.vehicles import Trucks
 from simulators.physics.waste import Bins, Gateways
 from simulators.physics.water import Inlets, Valves, WaterMeters
 from simulators.physics.weather import weather
@@ -33,6 +34,7 @@ class City:
         self.cabinets = Cabinets(world, self.lamps, sky)
         self.bins = Bins(world, sky)
         self.gateways = Gateways(world, sky)
+        self.trucks = Trucks(world)
         self.air = AirStations(world, sky)
         self.kinds: dict[str, Kind] = {
             "valve": self.valves,
@@ -45,6 +47,7 @@ class City:
             "cabinet": self.cabinets,
             "gateway": self.gateways,
             "bin": self.bins,
+            "vehicle": self.trucks,
             "air_station": self.air,
         }
         self.wire_id = {  # external id -> (class, row)

@@ -1,6 +1,7 @@
 """Objects and devices of the city, services, and who I am."""
 
 import uuid
+from datetime import timedelta
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Query
@@ -16,6 +17,7 @@ from situation_center.views.base import scope
 from situation_center.views.health import Health
 from situation_center.views.radio import DeviceRadio
 from situation_center.views.rows import FoundObject, ObjectCard, ServicePage
+from situation_center.views.tracks import Track
 
 router = APIRouter(tags=["objects"], route_class=ProblemRoute)
 router.include_router(credentials.router)
@@ -72,6 +74,22 @@ async def find_objects(
     return await views.search(place.db, actor, text, limit=limit)
 
 
+@router.get("/objects/{ref:path}/radio")
+async def object_radio(ref: str, actor: ReadsRegistry, place: Place) -> DeviceRadio:
+    """How radio networks hear the device of an object: signal, losses by day, frame counter, gateways."""
+    return await views.device_radio(place.db, actor, await object_id_of(place.db, actor, ref))
+
+
+@router.get("/objects/{ref:path}/track")
+async def object_track(
+    ref: str, actor: ReadsRegistry, place: Place, *, hours: Annotated[float, Query(gt=0, le=744)] = 24
+) -> Track:
+    """Where a moving object was in the last hours, oldest first; jumps are left out and counted in `doubtful`."""
+    until = (await views.strip(place.db, actor))["now"]
+    object_id = await object_id_of(place.db, actor, ref)
+    return await views.track(place.db, actor, object_id, until=until, length=timedelta(hours=hours))
+
+
 @router.get("/objects/{ref:path}")
 async def one_object(ref: str, actor: ReadsRegistry, place: Place) -> ObjectCard:
     """An object by id, UUID or key: newest values, possible commands, open incidents."""
@@ -82,12 +100,6 @@ async def one_object(ref: str, actor: ReadsRegistry, place: Place) -> ObjectCard
 async def device_health(actor: ReadsRegistry, place: Place) -> Health:
     """Who is silent, whose battery ends, whose clock is wrong, who is heard badly and by which gateway."""
     return await views.health(place.db, actor)
-
-
-@router.get("/objects/{ref}/radio")
-async def object_radio(ref: str, actor: ReadsRegistry, place: Place) -> DeviceRadio:
-    """How radio networks hear the device of an object: signal, losses by day, frame counter, gateways."""
-    return await views.device_radio(place.db, actor, await object_id_of(place.db, actor, ref))
 
 
 @router.get("/devices")

@@ -11,7 +11,7 @@ from citynet.access import Actor
 from situation_center import views
 from situation_center.desk import desk, viewer
 from situation_center.screens import register
-from situation_center.screens.parts import card, charts, device_access, object_view, radio
+from situation_center.screens.parts import card, charts, device_access, object_view, radio, track
 from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.card import named
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
@@ -36,7 +36,9 @@ async def object_page(who: Actor, said: Mapping[str, str]) -> html.Div:
                 say(language, "object.passport"),
                 html.Div(passport(object_view.facts(found, language)), className="pad"),
             ),
-            html.Div([_history(found, language), _values(found, who)], className="column"),
+            html.Div(
+                [*await track.section(who, found), _history(found, language), _values(found, who)], className="column"
+            ),
             html.Div(
                 [
                     html.Div(_right(found, who), id="object-right", className="column"),
@@ -58,7 +60,8 @@ def _values(found: ObjectCard, who: Actor) -> html.Section:
 
 
 def _history(found: ObjectCard, language: str) -> html.Section:
-    options = [{"value": str(row["series_id"]), "label": named(row, "title", language)} for row in found["series"]]
+    shown = object_view.measures(found["series"])
+    options = [{"value": str(row["series_id"]), "label": named(row, "title", language)} for row in shown]
     first = options[0]["value"] if options else None
     label = say(language, "object.quantity")
     choice = dmc.Select(
@@ -88,6 +91,7 @@ def _right(found: ObjectCard, who: Actor) -> list[Any]:
     Output("object-values", "children"),
     Output("object-right", "children"),
     Output("object-state", "children"),
+    Output("track-heard", "children"),
     Input("page-refresh", "data"),
     State("object-id", "data"),
     prevent_initial_call=True,
@@ -99,7 +103,8 @@ async def _refresh(_: int, object_id: int) -> Any:
     except (*REFUSALS, *FAILURES):
         return no_update
     values = object_view.values(found["series"], who.language, place.zone)
-    return values, _right(found, who), severity_word(who.language, found["state"])
+    heard = track.last_heard(found, who.language)
+    return values, _right(found, who), severity_word(who.language, found["state"]), heard
 
 
 @callback(

@@ -25,3 +25,5 @@ from situation_center.views.registry import registry_points as registry_points
 from situation_center.views.series import points as points
 from situation_center.views.service import service_page as service_page
 from situation_center.views.strip import strip as strip
+from situation_center.views.tracks import Track as Track
+from situation_center.views.tracks import track as track

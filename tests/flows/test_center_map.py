@@ -6,6 +6,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -17,13 +18,15 @@ from starlette.applications import Starlette
 from citynet import embedded
 from citynet.access import Actor
 from citynet.catalog import catalog
-from citynet.model import LiveChanged, LiveNewest, ProposalRequest
+from citynet.errors import NotFound
+from citynet.model import DeviceSpec, LiveChanged, LiveNewest, Proposal, ProposalRequest
 from citynet.settings import Settings
-from situation_center import accounts, auth, desk, map_feed, map_routes, outbox, registry_write
+from situation_center import accounts, auth, desk, map_feed, map_routes, outbox, registry_write, views
 from situation_center.gate import Gate
 from situation_center.live import Hub, Push
 from situation_center.map_feed import MapFeed
 from situation_center.map_heat import interpolate
+from situation_center.views import tracks
 from tests.flows.center import Town, live_center, person, place, town_of
 
 PASSWORD = "twelve different letters"
@@ -40,7 +43,7 @@ class Frame:
 
 def decoded(data: bytes) -> Frame:
     time_ms, n, kind = struct.unpack_from("<dII", data)
-    kinds = ("u4", "f4", "f4", "u1", "u1", "f4") if kind else ("u4", "u1", "f4")
+    kinds = (("u4", "u1", "f4"), ("u4", "f4", "f4", "u1", "u1", "f4"), ("u4", "f4", "f4"))[kind]
     columns, offset = [], 16
     for name in kinds:
         column = np.frombuffer(data, dtype=f"<{name}", count=n, offset=offset)
@@ -276,6 +279,76 @@ async def test_a_new_object_appears_before_everything_is_read_again(
         assert frame.kind == 1
         await into.put({"type": "websocket.disconnect", "code": 1001})
         await asyncio.wait_for(task, 5)
+
+
+async def test_a_vehicle_is_where_it_said_last_and_never_a_version(town: Town, operator: Actor) -> None:
+    spec = DeviceSpec(external_id="truck-1", protocol="native", profile="vehicle-tracker")
+    truck = Proposal(key="truck/1", cls="vehicle", name_ru="а", name_en="a", service="waste", device=spec)
+    await registry_write.apply(town.center, ProposalRequest("test", [truck]), catalog())
+    (row,) = await town.center.rows("SELECT object_id FROM object WHERE key = 'truck/1'")
+    series = await tracks.series_of(town.center, row["object_id"])
+    lon, lat = (series[name] for name in tracks.PLACE)
+    feed = MapFeed(town.center, Hub(town.center.bus))
+    await feed.read()
+    viewer = feed.join(operator)
+    viewer.ask(None)
+    assert row["object_id"] not in decoded(viewer.frame() or b"").columns[0], "it has said nothing yet"
+
+    async def drive(second: int, *place: float) -> None:
+        times, changes = [second * 1_000_000] * 2, [2 * second, 2 * second + 1]
+        said = LiveNewest([lon, lat], times, [*place], changes)
+        await feed.take([Push("newest", msgspec.msgpack.encode(said))])
+
+    await drive(100, 37.77, 44.72)
+    ids, *place_ = decoded(viewer.frame() or b"").columns[:3]
+    at = ids.tolist().index(row["object_id"])
+    assert [round(float(c[at]), 4) for c in place_] == [37.77, 44.72]
+    assert viewer.moved() is None
+    await drive(110, 37.771, 44.721)
+    index, *moved = decoded(viewer.moved() or b"").columns
+    assert (index.tolist(), [round(float(c[0]), 4) for c in moved]) == ([at], [37.771, 44.721])
+    assert viewer.moved() is None
+    for second, *nowhere in ((120, 0.0, 0.0), (130, 39.0, 45.0), (105, 37.7, 44.7)):
+        await drive(int(second), *nowhere)
+        assert viewer.moved() is None, nowhere
+    await drive(140, 37.772, 44.722)
+    assert viewer.moved()
+    brigade = feed.join(await person(town.center, "pavel", "brigade"))
+    brigade.ask(None)
+    assert row["object_id"] not in decoded(brigade.frame() or b"").columns[0], "a place is a reading"
+    counted = "SELECT count(*)::int AS n FROM object_version WHERE object_id = %s"
+    assert await town.center.rows(counted, [row["object_id"]]) == [{"n": 1}]
+
+
+# Seconds ago, lon, lat: the third is a jump, the last too old.
+DRIVEN = ((60, 37.77, 44.72), (50, 37.771, 44.72), (40, 30.0, 60.0), (30, 37.772, 44.72), (90_000, 1.0, 1.0))
+
+
+async def test_the_way_of_a_vehicle_leaves_jumps_out(town: Town, operator: Actor) -> None:
+    spec = DeviceSpec(external_id="truck-1", protocol="native", profile="vehicle-tracker")
+    truck = Proposal(key="truck/1", cls="vehicle", name_ru="а", name_en="a", service="waste", device=spec)
+    await registry_write.apply(town.center, ProposalRequest("test", [truck]), catalog())
+    (row,) = await town.center.rows("SELECT object_id FROM object WHERE key = 'truck/1'")
+    series = await tracks.series_of(town.center, row["object_id"])
+    until = datetime.now(UTC)
+    async with town.ingest.transaction("part:ingest") as conn:
+        await conn.execute("SELECT reading_partition_ensure(%s)", [until])
+        await conn.execute("SELECT reading_partition_ensure(%s)", [until - timedelta(days=2)])
+        for ago_s, lon, lat in (
+            (60, 37.77, 44.72),
+            (50, 37.771, 44.72),
+            (40, 30.0, 60.0),
+            (30, 37.772, 44.72),
+            (90_000, 1.0, 1.0),
+        ):
+            for name, value in (("longitude", lon), ("latitude", lat), ("speed", 20.0)):
+                given = [series[name], until - timedelta(seconds=ago_s), until, value]
+                await conn.execute("INSERT INTO reading VALUES (%s, %s, %s, %s, 0)", given)
+    way = await views.track(town.center, operator, row["object_id"], until=until)
+    assert [fix.lon for fix in way.fixes] == [37.77, 37.771, 37.772]
+    assert (way.doubtful, way.fixes[0].speed_kmh, round(way.metres)) == (1, 20.0, 158)
+    with pytest.raises(NotFound):
+        await views.track(town.center, operator, 99_999, until=until)
 
 
 @pytest.mark.parametrize(("origin", "cookie", "code"), STRANGERS)

@@ -13,6 +13,7 @@ import gateway
 from citynet.bus import Frame
 from citynet.clock import Clock
 from citynet.model import Quality, pack_readings, unpack_readings
+from citynet.registry import Device, Series
 from citynet.settings import Settings
 from gateway import checks, quarantine
 from gateway.checks import Checked, Readings
@@ -25,11 +26,13 @@ from tests.support.gateway import (
     LORA_LAMP,
     NOON,
     NOON_US,
+    TTS_BIN,
     chirpstack,
     decoder,
     directory_of,
     native,
     small_registry,
+    things_stack,
 )
 
 CLOCK = Clock(NOON, NOON)
@@ -168,6 +171,57 @@ def test_history_may_come_by_another_road() -> None:
 def test_out_of_range_is_stored_with_a_mark() -> None:
     _, checked = road(native({"values": {"level": 140, "power": 2000}}))
     assert checked.readings.quality.tolist() == [Quality.OUT_OF_RANGE, 0]
+
+
+def fleet() -> Decoder:
+    """Trackers of vehicles on three roads; series of a device: latitude, longitude."""
+    small = small_registry()
+    known = replace(small, devices=dict(small.devices), series=dict(small.series))
+    for number, (name, protocol) in enumerate(
+        {"truck-1": "native", BIN: "chirpstack", TTS_BIN: "things_stack"}.items()
+    ):
+        profile = "vehicle-tracker" if protocol == "native" else "vehicle-tracker-lora"
+        old = known.devices.get(name)
+        given = old.attributes if old else {}
+        known.devices[name] = Device(900 + number, name, protocol, profile, 9000 + number, given)
+        for n, quantity in enumerate(("latitude", "longitude", "speed")):
+            series = 10_000 + 10 * number + n
+            known.series[series] = Series(series, 9000 + number, quantity, "", "")
+    return Decoder("UPLINKS", directory_of(known), Settings())
+
+
+PLACE = [44.72, 37.77]
+
+
+def test_a_place_comes_by_every_road() -> None:
+    location = {"latitude": 44.72, "longitude": 37.77}
+    solved = {"location_solved": {"location": {**location, "source": "SOURCE_GPS"}}}
+    for frame in (
+        native({"values": {"lat": 44.72, "lon": 37.77, "speed": 30}}, device="truck-1"),
+        chirpstack({"fPort": 2, "fCnt": 1, "object": location, "data": "AA=="}),
+        chirpstack({"location": location}, event="location"),
+        things_stack({"uplink_message": {"f_port": 2, "f_cnt": 1, "decoded_payload": location}}),
+        things_stack(solved, event="location.solved"),
+    ):
+        draft, checked = road(frame, by=fleet())
+        assert not draft.notices, (frame, draft.notices)
+        assert checked.readings.value.tolist()[:2] == PLACE, frame
+        assert len(set(checked.readings.time.tolist())) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ('"lat": NaN, "lon": 37.77', "not_finite"),
+        ('"lat": 90.5, "lon": 37.77', "off_earth"),
+        ('"lat": 44.72, "lon": -181', "off_earth"),
+        ('"lat": "north", "lon": 37.77', "wrong_type"),
+    ],
+)
+def test_a_place_off_the_earth_is_refused(values: str, reason: str) -> None:
+    draft, checked = road(native(f'{{"values": {{{values}}}}}'.encode(), device="truck-1"), by=fleet())
+    assert reasons(draft, checked) == [reason]
+    assert len(checked.readings) == 1, "half a place is kept and is none"
 
 
 def test_a_clock_in_the_future_is_not_believed() -> None:

@@ -119,7 +119,7 @@ def test_columns_convert_as_single_values_do() -> None:
     place = ("air_temperature", "")
     target = targets.add(targets.layout(profile, frozenset([place])), {place: 1})
     raw = np.arange(-400, 1_200, dtype=np.float64)
-    _, (mul, add, div, _, _) = targets.rows(np.full(len(raw), target))
+    _, (mul, add, div, *_) = targets.rows(np.full(len(raw), target))
     line = mapping.line("Cel")
     assert ((raw * mul + add) / div).tolist() == [line(value) for value in raw.tolist()]
 

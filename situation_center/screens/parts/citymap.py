@@ -21,9 +21,11 @@ def options(who: Actor) -> dict[str, Any]:
     return {"services": titles, "heats": heats, "theme": who.theme, "language": who.language, "command": command}
 
 
-def layout(who: Actor, *, services: list[str] | None = None, heat: str | None = None) -> html.Div:
-    """The map; services and heat are switched on at first."""
-    given = options(who)
+def layout(
+    who: Actor, *, services: list[str] | None = None, heat: str | None = None, track: int | None = None
+) -> html.Div:
+    """The map; services and heat are switched on at first, track is an object whose way is drawn."""
+    given = options(who) | ({"track": track, "command": False} if track else {})
     if services:
         given["heats"] = [h for h in given["heats"] if h["quantity"] == heat] or given["heats"]
     chosen = {"services": services, "heat": heat}

@@ -38,6 +38,12 @@ def facts(found: ObjectCard, language: str) -> list[tuple[str, Any]]:
     return [(say(language, f"object.{name}"), value) for name, value in rows if value]
 
 
+def measures(series: list[SeriesRow]) -> list[SeriesRow]:
+    """Without places: those are on the map."""
+    known = catalog().quantities
+    return [row for row in series if row["quantity"] not in known or known[row["quantity"]].kind != "position"]
+
+
 def quality_words(quality: int | None, language: str) -> str:
     """The quality bits in words; "measured" when none is set."""
     bits = [bit for bit in Quality if bit & (quality or 0)]
@@ -46,6 +52,7 @@ def quality_words(quality: int | None, language: str) -> str:
 
 def values(series: list[SeriesRow], language: str, zone: ZoneInfo) -> Any:
     """The newest value of every series."""
+    series = measures(series)
     if not series:
         return html.P(say(language, "object.no_values"), className="muted")
     looks = {"quantity": "", "value": "num", "time": "num", "quality": ""}
@@ -112,9 +119,8 @@ def summary(found: ObjectCard, who: Actor, zone: ZoneInfo) -> tuple[html.Div, ht
 def _short(series: list[SeriesRow], language: str) -> Any:
     if not series:
         return html.P(say(language, "object.no_values"), className="muted")
-    return passport(
-        [(named(row, "title", language), html.B(measured(language, row["value"], row["unit"]))) for row in series]
-    )
+    shown = [(named(r, "title", language), html.B(measured(language, r["value"], r["unit"]))) for r in measures(series)]
+    return passport(shown)
 
 
 async def plot(who: Actor, series: SeriesRow, length: timedelta) -> Any:

@@ -12,7 +12,7 @@ export const SESSION_ENDED = 4001;
 export class LiveFeed {
   /**
    * @param {string} url ws:// or wss://
-   * @param {(frame: import('./wire.js').Snapshot | import('./wire.js').Delta) => void} onFrame
+   * @param {(frame: import('./wire.js').Snapshot | import('./wire.js').Delta | import('./wire.js').Moved) => void} onFrame
    * @param {(status: Status) => void} onStatus
    */
   constructor(url, onFrame, onStatus) {

@@ -1,6 +1,6 @@
 /**
  * The live city map, built into /vendor/citymap.mjs. assets/loader.js imports it and calls mount(div, options).
- * It talks to our own server only: /map/base.geojson, /map/objects.json, /map/heat/<quantity>.json, websocket /map/live.
+ * It talks to our own server only: /map/base.geojson, objects.json, heat/<quantity>.json, track/<id>.json, websocket live.
  */
 import { Map as MapLibre, setWorkerUrl } from 'maplibre-gl';
 import 'maplibre-gl/dist/maplibre-gl.css';
@@ -19,6 +19,7 @@ import { PointsLayer } from './points.js';
 import { ObjectList, Tooltip } from './popups.js';
 import { PALETTES, restyle, showNetworks, style } from './style.js';
 import { say } from './texts.js';
+import { Track } from './track.js';
 
 const ZOOM_MAX = 19;
 const ZOOM_SELECTED = 15.5;
@@ -39,6 +40,7 @@ const VENDOR = import.meta.url.replace(/[^/]*$/, '');
  * @property {import('./style.js').Language} [language]
  * @property {[number, number, number, number]} [bounds] west, south, east, north; else the districts' extent
  * @property {string} [attribution] for real geodata only, e.g. "© OpenStreetMap contributors"
+ * @property {number} [track] an object whose way of the last 24 h is drawn; the map opens there
  * @property {(objectId: number) => void} [onSelect] a person chose an object on the map
  * @property {(objectIds: number[]) => void} [onChosen] a person drew around objects; without it there is no lasso
  * @property {() => void} [onCommand] ... and wants to command them
@@ -127,7 +129,7 @@ class CityMap {
     map.on('zoom', () => this.#recluster());
     map.on('moveend', () => {
       this.#recluster();
-      if (this.home) saveView(map); // before that it is not the operator's view yet
+      if (this.home && !this.options.track) saveView(map); // before that it is not the operator's view yet
     });
     map.on('webglcontextrestored', () => this.#addPoints());
     map.getCanvas().addEventListener('keydown', (event) => {
@@ -171,13 +173,22 @@ class CityMap {
     ]);
     if (this.abort.signal.aborted) return;
     this.home = this.options.bounds ?? bounds(base);
-    if (!this.savedView) this.#wholeCity(false);
+    if (!this.savedView || this.options.track) this.#wholeCity(false);
     this.#source('base').setData(base);
     this.#source('labels').setData(labelPoints(base, this.home));
     this.#addPoints();
     showNetworks(this.map, this.panel.shown);
+    if (this.options.track) this.#drawTrack(this.options.track);
     this.panel.say(null);
     this.feed.open();
+  }
+
+  /** @param {number} id */
+  async #drawTrack(id) {
+    this.track = new Track(this.map, id, this.abort.signal);
+    this.select(id, { fly: false });
+    const box = await this.track.draw(this.theme);
+    if (box) this.map.fitBounds(box, { padding: 60, maxZoom: ZOOM_SELECTED, animate: false });
   }
 
   /** @param {string} name */
@@ -188,8 +199,15 @@ class CityMap {
     this.map.addLayer(this.points);
   }
 
-  /** @param {import('./wire.js').Snapshot | import('./wire.js').Delta} frame */
+  /** @param {import('./wire.js').Snapshot | import('./wire.js').Delta | import('./wire.js').Moved} frame */
   #frameCame(frame) {
+    if (frame.kind === 'moved') {
+      if (this.objects.move(frame)) this.#recluster();
+      this.points.moved(frame.index);
+      this.#showRing();
+      this.track?.moved(this.objects, frame.index);
+      return;
+    }
     if (frame.kind === 'snapshot') {
       this.objects.load(frame);
       this.points.reload();
@@ -321,6 +339,7 @@ class CityMap {
     this.theme = theme;
     this.div.dataset.theme = theme;
     this.points.colours = PALETTES[theme].points;
+    this.track?.paint(theme);
     this.#whenStyled(() => restyle(this.map, this));
   }
 

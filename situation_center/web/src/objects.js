@@ -63,6 +63,23 @@ export class Objects {
     return changed;
   }
 
+  /**
+   * @param {import('./wire.js').Moved} m
+   * @returns {boolean} whether an abnormal object moved (then its cluster does)
+   * @throws {RangeError} an index beyond the snapshot
+   */
+  move(m) {
+    let abnormal = false;
+    for (let k = 0; k < m.n; k++) {
+      const i = m.index[k];
+      if (i >= this.n) throw new RangeError(`move names record ${i} of ${this.n}`);
+      this.x[i] = mercatorX(m.lon[k]);
+      this.y[i] = mercatorY(m.lat[k]);
+      abnormal ||= this.state[i] !== 0;
+    }
+    return abnormal;
+  }
+
   /** Indices of abnormal objects of the shown services. @param {number} mask @returns {number[]} */
   abnormal(mask) {
     const out = [];

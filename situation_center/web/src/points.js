@@ -49,6 +49,17 @@ export class PointsLayer {
     this.refresh();
   }
 
+  /** These objects are elsewhere now. @param {Uint32Array} indices */
+  moved(indices) {
+    const { x, y } = this.objects;
+    for (const i of indices) {
+      this.place[2 * i] = x[i] - this.origin[0];
+      this.place[2 * i + 1] = y[i] - this.origin[1];
+    }
+    this.dirty.place = true;
+    this.map?.triggerRepaint();
+  }
+
   /** States, values, clusters or the heat scale changed. */
   refresh() {
     const { n, state, service, value } = this.objects;

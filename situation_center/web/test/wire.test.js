@@ -46,6 +46,14 @@ test('a delta', () => {
   assert.deepEqual([...d.value], [NaN, 2.5]);
 });
 
+test('what has moved', () => {
+  const m = decode(frame(2, 5, 2, [['u32', [1, 3]], ['f32', [37.75, 37.5]], ['f32', [44.75, 44.5]]]));
+  assert.equal(m.kind, 'moved');
+  assert.deepEqual([...m.index], [1, 3]);
+  assert.deepEqual([...m.lon], [37.75, 37.5]);
+  assert.deepEqual([...m.lat], [44.75, 44.5]);
+});
+
 test('a heartbeat is a delta of nothing', () => {
   assert.equal(decode(frame(0, 5, 0, [])).n, 0);
 });
