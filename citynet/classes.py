@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -43,9 +43,18 @@ class ObjectClass(Strict):
     order: tuple[str, ...] = ()
     attribute: tuple[Attribute, ...] = ()
 
+    @cached_property
+    def _by_name(self) -> dict[str, Attribute]:
+        return {a.name: a for a in self.attribute}
+
+    @cached_property
+    def ordered(self) -> bool:
+        """Whether some system goes before another anywhere in the class."""
+        return bool(self.order) or any(a.order for a in self.attribute)
+
     def find(self, name: str) -> Attribute | None:
         """The definition of an attribute."""
-        return next((a for a in self.attribute if a.name == name), None)
+        return self._by_name.get(name)
 
     def order_of(self, field: str) -> tuple[str, ...]:
         """The systems that may write a field or attribute, the master first."""

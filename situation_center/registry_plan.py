@@ -1,7 +1,7 @@
 """From changes to versions: what an object and its device would be after a proposal or a row of a file. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -125,7 +125,7 @@ def make_plan(
 def _place(plan: Plan, known: zones.Zones) -> None:
     others = {i: v for i, v in plan.versions.items() if i not in plan.areas | plan.alone}
     members = known.members({i: (v.lon, v.lat, v.geometry) for i, v in others.items()})
-    plan.versions |= {i: replace(v, zone_ids=members[i]) for i, v in others.items()}
+    plan.versions |= {i: v.but(zone_ids=members[i]) for i, v in others.items()}
 
 
 def _start(plan: Plan, object_id: int, since: datetime | None, *, now: Current | None) -> None:
@@ -139,14 +139,13 @@ def object_version(
 ) -> Version:
     """The version of the object itself. Raises BadInput."""
     cls, old = kinds.get(change.cls), now.version if now else None
-    given = replace(
-        change.given,
+    given = change.given.but(
         org_id=ids[change.org] if change.org else None,
         parent_id=ids[change.parent] if change.parent else None,
         life_cycle=change.life_cycle or "active",
     )
     if change.device is None:
-        given = replace(given, attributes=given.attributes | _protocol(change, given.attributes, old))
+        given = given.but(attributes=given.attributes | _protocol(change, given.attributes, old))
     names = set(change.names)
     if change.life_cycle and change.device is None:
         check_step(old, change.life_cycle, change.key)
@@ -156,7 +155,7 @@ def object_version(
     if cls and (old is None or version.attributes != old.attributes):
         cls.check(version.attributes)
     # One name serves both languages until there is another.
-    return replace(version, name_ru=version.name_ru or version.name_en, name_en=version.name_en or version.name_ru)
+    return version.but(name_ru=version.name_ru or version.name_en, name_en=version.name_en or version.name_ru)
 
 
 def _protocol(change: Change, attributes: Mapping[str, Any], old: Version | None) -> dict[str, str]:
@@ -202,7 +201,7 @@ def _plan_device(
     life = change.life_cycle or version.life_cycle
     check_step(old, life, device_key(device.external_id))
     same = {n: getattr(at, n) for n in ("name_ru", "name_en", "service", "org_id", "zone_ids")}
-    plan.versions[device_id] = replace(version, **same, life_cycle=life)
+    plan.versions[device_id] = version.but(**same, life_cycle=life)
     if life not in GONE:
         plan.ties[device_id] = point_id
     if change.since is not None:

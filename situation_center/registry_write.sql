@@ -12,8 +12,8 @@ SELECT object_id, lon, lat, geometry, zone_ids FROM object_now
 WHERE class <> ALL(%(classes)s) AND (lon IS NOT NULL OR geometry IS NOT NULL)
 
 -- tied: open relations of these devices and points.
-SELECT device_id, object_id, valid_from FROM device_point
-WHERE valid_to = 'infinity' AND (device_id = ANY(%(devices)s) OR object_id = ANY(%(points)s))
+SELECT device_id, object_id, valid_from FROM device_point WHERE valid_to = 'infinity' AND device_id = ANY(%(devices)s) UNION
+SELECT device_id, object_id, valid_from FROM device_point WHERE valid_to = 'infinity' AND object_id = ANY(%(points)s)
 
 -- untie: a relation ends.
 UPDATE device_point SET valid_to = greatest(%(city)s, valid_from + interval '1 microsecond')
@@ -21,7 +21,8 @@ WHERE device_id = ANY(%(devices)s) AND valid_to = 'infinity'
 
 -- tie: a relation begins where the device's last one ended, or as early as anything.
 INSERT INTO device_point (device_id, object_id, valid_from)
-SELECT d, p, coalesce((SELECT max(valid_to) FROM device_point x WHERE x.device_id = d OR x.object_id = p), %(since)s)
+SELECT d, p, greatest(%(since)s::timestamptz, (SELECT max(valid_to) FROM device_point x WHERE x.device_id = d),
+  (SELECT max(valid_to) FROM device_point x WHERE x.object_id = p))
 FROM unnest(%(devices)s::int[], %(points)s::int[]) AS t (d, p)
 
 -- add_series: series that are new.
