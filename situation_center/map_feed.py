@@ -79,7 +79,9 @@ class Layout:
         return np.flatnonzero(seen[self.kind] if len(self.kinds) else []).astype(np.uint32)
 
 
-def layout_of(revision: tuple[Any, ...], objects: list[Row], series: list[Row], movers: Sequence[Row] = ()) -> Layout:
+def layout_of(
+    revision: tuple[Any, ...], objects: list[Row], series: list[Row], *, movers: Sequence[Row] = ()
+) -> Layout:
     """Columns of the rows of the queries objects, series and movers."""
     codes = services()
     kinds: dict[tuple[Any, ...], int] = {}
@@ -280,7 +282,7 @@ class MapFeed:
             return self.layout
         objects = await self.db.rows(SQL["objects"], {"movers": [m["object_id"] for m in movers]})
         series = await self.db.rows(SQL["series"], {"quantities": list(heats())})
-        return await asyncio.to_thread(layout_of, revision, objects, series, movers)
+        return await asyncio.to_thread(layout_of, revision, objects, series, movers=movers)
 
     async def take(self, pushes: list[Push]) -> None:
         """What the hub said."""
