@@ -282,10 +282,22 @@ class CodecTry(msgspec.Struct, frozen=True, kw_only=True):
     time: datetime = datetime(2000, 1, 1, tzinfo=UTC)
 
 
+class Proposed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a value of a decoded output may be: value in unit (UCUM). how: unit, state or guessed."""
+
+    path: str
+    quantity: str
+    channel: str
+    unit: str
+    value: float
+    how: str
+
+
 class CodecTried(msgspec.Struct, frozen=True, kw_only=True):
     """Answer to rpc.codec.try. kind says why there is no output: load, threw, time, memory, large or killed.
 
-    values: numbers by dotted key, as a profile maps them; refused: key -> reason; output: JSON of all it returned.
+    values: numbers by dotted key, as a profile maps them; refused: key -> reason; output: JSON of all it returned;
+    measures: what names and units say the values are, for a person to put into the map of a profile.
     """
 
     ok: bool
@@ -296,6 +308,7 @@ class CodecTried(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str] = msgspec.field(default_factory=list)
     errors: list[str] = msgspec.field(default_factory=list)
     output: str = ""
+    measures: list[Proposed] = msgspec.field(default_factory=list)
 
 
 class Reply(msgspec.Struct, frozen=True):

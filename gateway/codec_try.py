@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 
 from citynet.bus import Incoming
-from citynet.model import CodecTried, CodecTry
+from citynet.model import CodecTried, CodecTry, Proposed
 from citynet.part import Part
 from gateway import lenient
 from gateway.codecs import Codec
 from gateway.codecs.pool import Pool
+from gateway.normalise import normalise
 from gateway.scripted import said
 
 SUBJECT = "rpc.codec.try"
@@ -70,4 +71,5 @@ def _told(found: dict[str, Any]) -> CodecTried:
         warnings=said(found.get("warnings")),
         errors=said(found.get("errors")),
         output=json.dumps(found, ensure_ascii=False, indent=1),
+        measures=[Proposed(**one) for one in normalise(data)],
     )

@@ -61,7 +61,7 @@ def matches(said: Words, around: Around, rules: Iterable[Rule]) -> list[Match]:
         if rule.near and not rule.near & around.bag and rule.quantity not in around.quantities:
             continue
         for phrase in rule.phrases:
-            if phrase <= everything and phrase & own and not blocked(said, phrase):
+            if phrase <= everything and phrase & own and not blocked(said, phrase, state=rule.code):
                 match = Match((len(phrase), len(phrase & own), -_beside(said, phrase)), rule, phrase)
                 if not (rule.alone and unknown_words(said, match)):
                     found.append(match)
@@ -79,10 +79,11 @@ def _beside(said: Words, phrase: frozenset[str]) -> int:
     return sum(w not in silent and not empty(s) for w, s in zip(said.own, said.spelt, strict=True))
 
 
-def blocked(said: Words, phrase: frozenset[str]) -> set[str]:
+def blocked(said: Words, phrase: frozenset[str], *, state: bool = False) -> set[str]:
     """The words that make of a value something else than the measure of a phrase."""
     table = naming()
-    return ((set(said.own) - phrase) & table.blocking) | ((set(said.above) - phrase) & table.blocking_above)
+    above = table.blocking_above if state else table.blocking_above | table.alarms
+    return ((set(said.own) - phrase) & table.blocking) | ((set(said.above) - phrase) & above)
 
 
 def guessed(match: Match, numbers: Spread) -> list[Assumed]:

@@ -72,6 +72,7 @@ class Naming:
     statistics: frozenset[str]
     blocking: frozenset[str]
     blocking_above: frozenset[str]
+    alarms: frozenset[str]
     history: frozenset[str]
     states: dict[str, float]
     rules: tuple[Rule, ...]
@@ -79,6 +80,7 @@ class Naming:
     things_stack: dict[str, list[str]]
     guess: dict[str, tuple[Assumed, ...]]
     detected: frozenset[str]
+    phases: frozenset[str]
     by_unit: dict[str, str]
     numbered: dict[str, dict[str, str]]
 
@@ -130,6 +132,7 @@ def naming() -> Naming:
         frozenset(told["statistics"]),
         frozenset(told["blocking"]),
         frozenset(told["blocking_above"]),
+        frozenset(told["alarms"]),
         frozenset(told["history"]),
         {word: 1.0 for word in told["true"]} | {word: 0.0 for word in told["false"]},
         rules,
@@ -137,6 +140,7 @@ def naming() -> Naming:
         raw["things_stack"],
         {quantity: _assumed(ways) for quantity, ways in raw["guess"].items()},
         frozenset(told["detected"]),
+        frozenset(told["phases"]),
         raw["by_unit"],
         raw["numbered"],
     )

@@ -121,7 +121,8 @@ def _things_stack(leaf: Leaf, table: Naming) -> Found | None:
 def _by_unit(leaf: Leaf, said: Words, table: Naming) -> Found | Unmapped:
     """A value whose unit alone says what it is."""
     number, unknown = number_of(leaf.value), Unmapped(leaf.path, "unknown name")
-    named = [w for w, s in zip(said.spelt, said.own, strict=True) if s not in table.statistics]
+    pairs = zip(said.spelt, said.own, strict=True)
+    named = [w for w, s in pairs if s not in table.statistics and w not in table.phases and not w.isdigit()]
     given = leaf.unit or (number[1] if number else "") or (named[0] if len(named) == 1 and is_unit(named[0]) else "")
     unit = units.find(given) if given else None
     quantity = table.by_unit.get(unit.kind) if unit else None
@@ -138,6 +139,11 @@ def _by_unit(leaf: Leaf, said: Words, table: Naming) -> Found | Unmapped:
     return Found(leaf.path, quantity, channel, wanted.unit, line(number[0]), unit.code, line, guessed=True)
 
 
+def _by_parent(leaf: Leaf, found: list[Match]) -> list[Match]:
+    """What the key around says where that is clear: "humidity": {"name": "Probe A", "value": 40, "unit": "%"}."""
+    return [match for match in found if leaf.unit or len(match.phrase) > 1]
+
+
 def _within(value: float, words_: catalog.Quantity) -> bool:
     return (words_.min is None or value >= words_.min) and (words_.max is None or value <= words_.max)
 
@@ -146,7 +152,7 @@ def _possible(leaf: Leaf, table: Naming) -> list[Rule]:
     """Rules of measures for numbers, rules of states for what may be a state."""
     number = number_of(leaf.value) is not None and not isinstance(leaf.value, bool)
     state = state_of(leaf.value, leaf.spread) is not None
-    return [rule for rule in table.rules if (state if rule.code else number)]
+    return [rule for rule in table.rules if not rule.quantity or (state if rule.code else number)]
 
 
 def read_leaf(leaf: Leaf, around: Around, table: Naming) -> Found | Unmapped:
@@ -160,11 +166,12 @@ def read_leaf(leaf: Leaf, around: Around, table: Naming) -> Found | Unmapped:
         return exact
     said = words_of(leaf, table)
     # What the value can be first; the other rules only to say what it is not.
-    found = matches(said, around, _possible(leaf, table)) or matches(said, around, table.rules)
-    named = said
-    if not found and leaf.unit and leaf.parent:  # {"humidity": {"name": "Probe A", "value": 40, "unit": "%"}}
-        said = Words(said.own + tuple(map(usual, leaf.parent)), said.above, said.spelt + leaf.parent)
-        found = matches(said, around, _possible(leaf, table))
+    named, found = said, matches(said, around, _possible(leaf, table))
+    if not found and leaf.parent and not blocked(said, frozenset()):
+        wider = Words(said.own + tuple(map(usual, leaf.parent)), said.above, said.spelt + leaf.parent)
+        found = _by_parent(leaf, matches(wider, around, _possible(leaf, table)))
+        said = wider if found else said
+    found = found or matches(said, around, table.rules)
     if not found:
         left = blocked(said, frozenset())
         return Unmapped(leaf.path, f"not a measure: {' '.join(sorted(left))}") if left else _by_unit(leaf, named, table)

@@ -21,6 +21,8 @@ WORDS_MAX = 24
 @lru_cache(maxsize=20_000)
 def words(key: str) -> tuple[str, ...]:
     """The words of a key as they are spelt, lower case: "TempC_SHT20" -> temp, c, sht20; "pm2_5" -> pm25."""
+    if is_unit(key):
+        return (key,)
     found: list[str] = []
     start = 0
     for match in ONE_WORD.finditer(key):

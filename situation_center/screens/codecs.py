@@ -21,7 +21,7 @@ from situation_center.screens.parts import actions
 from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
 from situation_center.screens.parts.marks import empty, panel
-from situation_center.wording import date_time, integer, name_of, number, say, word
+from situation_center.wording import date_time, integer, measured, name_of, number, say, word
 
 ENTRIES = ("uplink", "encodeDownlink", "decodeDownlink")
 Entry = Literal["uplink", "encodeDownlink", "decodeDownlink"]
@@ -239,9 +239,29 @@ def result(told: CodecTried, language: str) -> list[Any]:
         boxes += [html.H3(say(language, "codecs.values")), html.Table(html.Tbody(rows), className="plain")]
     return [
         *boxes,
+        *_measures(told, language),
         html.H3(say(language, "codecs.output")),
         html.Pre(told.output, className="hex", tabIndex=0),
     ]
+
+
+def _measures(told: CodecTried, language: str) -> list[Any]:
+    """What the values measure by their names and units; a unit that was guessed says so."""
+    if not told.measures:
+        return []
+    rows = [
+        html.Tr(
+            [
+                html.Td(one.path, className="code"),
+                html.Td(" ".join(filter(None, (one.quantity, one.channel and f"[{one.channel}]"))), className="code"),
+                html.Td(measured(language, one.value, one.unit), className="num"),
+                html.Td(say(language, "codecs.guessed") if one.how == "guessed" else ""),
+            ]
+        )
+        for one in told.measures
+    ]
+    box = html.Div(html.Table(html.Tbody(rows), className="plain"), className="scroll", tabIndex=0)
+    return [html.H3(say(language, "codecs.measures")), box]
 
 
 @callback(

@@ -87,6 +87,14 @@ CASES: list[tuple[Any, Told]] = [
     ({"points": [{"type": "energy", "value": 1200, "unit": "Wh"}, {"type": "energy", "value": 80, "unit": "Wh"}]},
      [("energy_active", "1", 1.2), ("energy_active", "2", 0.08)]),
     ({"batV": 5.55}, [("battery_voltage", "", 5.55)]),
+    ({"batt": 1.26}, [("battery_voltage", "", 1.26)]),
+    ({"dB": 45.5}, [("noise_level", "", 45.5)]),
+    ({"l2V": 232.5, "l2KW": 1.5}, [("voltage", "l2", 232.5), ("power_active", "l2", 1.5)]),
+    ({"battery_voltage": {"low": 3.1, "high": 3.6}}, [("battery_voltage", "low", 3.1),
+      ("battery_voltage", "high", 3.6)]),
+    ({"alarms": {"lowBattery": True, "tamper": False}}, [("battery_low", "", 1.0), ("tamper", "", 0.0)]),
+    ({"N_soil": 12, "soil_potassium": 9}, [("soil_nitrogen", "", 12.0), ("soil_potassium", "", 9.0)]),
+    ({"heat": {"power": 3.5}}, [("heat_power", "", 3.5)]),
     ({"minC": 19, "lux": 4}, [("temperature", "min", 19.0), ("illuminance", "", 4.0)]),
     ({"wattHours": 3000, "kiloWattHours": 3}, [("energy_active", "", 3.0)]),
     ({"vwc": 0.25}, [("soil_moisture", "", 25.0)]),
@@ -133,6 +141,10 @@ DOUBTFUL: list[tuple[Any, str]] = [
     ({"vapour_pressure": 3.5}, "not a measure"),
     ({"energy_storage": 1}, "not a measure"),
     ({"valuecount": 3}, "not a measure"),
+    ({"humidity_changed": 1}, "not a measure"),
+    ({"light_temperature": 4000}, "not a measure"),
+    ({"light": {"displayName": "Red led status", "value": "ON"}}, "not a measure"),
+    ({"alarms": {"temperature": 30}}, "not a measure"),
 ]
 
 

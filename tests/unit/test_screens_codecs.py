@@ -3,9 +3,9 @@
 import pytest
 
 from citynet.errors import BadInput
-from citynet.model import CodecTried
+from citynet.model import CodecTried, Proposed
 from situation_center.screens import codecs
-from situation_center.wording import LANGUAGES
+from situation_center.wording import LANGUAGES, say
 
 
 @pytest.mark.parametrize("text", ["32 01 ff", "3201FF", "0x32, 0x01, 0xff", "MgH/", "32\n01\tff"])
@@ -36,7 +36,10 @@ def test_a_try_shows_values_warnings_errors_and_failures(language: str) -> None:
         warnings=["cold"],
         errors=["late"],
         output="{}",
+        measures=[Proposed(path="d", quantity="distance", channel="2", unit="m", value=0.12, how="guessed")],
     )
     shown = str(codecs.result(told, language))
-    assert all(text in shown for text in ("air.t", "cold", "late", "x"))
+    assert all(
+        text in shown for text in ("air.t", "cold", "late", "x", "distance [2]", say(language, "codecs.guessed"))
+    )
     assert "boom" in str(codecs.result(CodecTried(ok=False, kind="threw", error="boom"), language))
