@@ -90,22 +90,26 @@ async def roll_back(
     Rights and second signature are those of any command. Without a key one command is rolled back once.
     Raises Conflict where nothing was done or nothing is known to go back to.
     """
-    first = await _visible(db, actor, command_id)
+    first, wish = await undo_of(db, actor, command_id)
     place = await _place(db, actor, first["object_id"])
-    if first["state"] in NOTHING_DONE:
-        raise Conflict(f"this command is {first['state']}: nothing was done that could be rolled back")
-    target = chosen(
-        targets(await db.rows(SQL["devices"], {"ids": [first["object_id"]]})), first["object_id"], first["action"]
-    )[0]
-    back = target.undo(first)
-    if back is None:
-        raise Conflict("nothing is known that this could be rolled back to: order what you want instead")
-    wish = Wish(target, *back, undoes=command_id)
     state = permitted(actor, place, [wish], confirmed=confirmed)
     key = key_of(actor, idempotency_key) if idempotency_key else f"undo:{command_id}"
     order = Order(actor, first["object_id"], [wish], key=key, incident_id=first["incident_id"], state=state)
     (made,) = await _order(db, order, place)
     return made
+
+
+async def undo_of(db: Center, actor: Actor, command_id: uuid.UUID) -> tuple[Row, Wish]:
+    """A command and what roll_back would order. Raises Conflict where nothing can be taken back."""
+    first = await _visible(db, actor, command_id)
+    if first["state"] in NOTHING_DONE:
+        raise Conflict(f"this command is {first['state']}: nothing was done that could be rolled back")
+    devices = targets(await db.rows(SQL["devices"], {"ids": [first["object_id"]]}))
+    target = chosen(devices, first["object_id"], first["action"])[0]
+    back = target.undo(first)
+    if back is None:
+        raise Conflict("nothing is known that this could be rolled back to: order what you want instead")
+    return first, Wish(target, *back, undoes=command_id)
 
 
 def _arguments(target: Target, action: str, args: Args) -> dict[str, Value]:
@@ -171,7 +175,7 @@ async def _once(conn: Connection, order: Order) -> list[uuid.UUID]:
     made = []
     for number, wish in enumerate(order.wishes):
         key = f"{order.key}#{number}" if group else order.key
-        made.append(await store(conn, order, wish, key=key, group=group, now=now))
+        made.append(await _store(conn, order, wish, key=key, group=group, now=now))
     if order.incident_id is not None:
         first = order.wishes[0]
         said = await command_rows.order_text(conn, order.object_id, first.action, args=first.args)
@@ -179,7 +183,7 @@ async def _once(conn: Connection, order: Order) -> list[uuid.UUID]:
     return made
 
 
-async def store(
+async def _store(
     conn: Connection,
     order: Order,
     wish: Wish,
@@ -187,7 +191,6 @@ async def store(
     key: str,
     group: uuid.UUID | None,
     now: datetime,
-    wave: int = 0,
 ) -> uuid.UUID:
     """Write a command in the first state of its order, and send it if that is queued; its id."""
     spec, target = wish.spec, wish.target
@@ -204,7 +207,6 @@ async def store(
         "requested": now,
         "deadline": now + (target.lifetime(spec) if order.state == "queued" else WAITS_FOR[order.state]),
         "undoes": wish.undoes,
-        "wave": wave,
         "quantity": spec.expect.quantity if spec.expect else "",
         "channel": spec.expect.channel if spec.expect else "",
     }

@@ -20,12 +20,26 @@ WHERE idempotency_key = %(key)s OR starts_with(idempotency_key, %(key)s || '#') 
 
 -- add: a command; before = what telemetry showed of the quantity that it is to change.
 INSERT INTO command (idempotency_key, object_id, device_id, incident_id, action, args, group_id, state, requested_by,
-  requested, deadline, change, undoes, wave, before)
+  requested, deadline, change, undoes, before)
 VALUES (%(key)s, %(object_id)s, %(device_id)s, %(incident_id)s, %(action)s, %(args)s, %(group_id)s, %(state)s,
-  %(requested_by)s, %(requested)s, %(deadline)s, nextval('command_change'), %(undoes)s, %(wave)s, (
+  %(requested_by)s, %(requested)s, %(deadline)s, nextval('command_change'), %(undoes)s, (
     SELECT n.value FROM series s JOIN newest n USING (series_id)
     WHERE s.object_id = %(object_id)s AND s.quantity = %(quantity)s AND s.channel = %(channel)s))
 RETURNING *
+
+-- add_group_commands: the commands of a group in their first state, each with the first line of its history.
+WITH added AS (
+  INSERT INTO command (idempotency_key, object_id, device_id, action, args, group_id, state, requested_by, requested,
+    deadline, change, undoes, wave, before)
+  SELECT x.key, x.object_id, x.device_id, x.action, x.args, %(group_id)s, %(state)s, %(requested_by)s, %(requested)s,
+    %(deadline)s, nextval('command_change'), x.undoes, x.wave, n.value
+  FROM jsonb_to_recordset(%(rows)s) AS x (key text, object_id int, device_id int, action text, args jsonb, undoes uuid,
+    wave int, quantity text, channel text)
+  LEFT JOIN series s ON s.object_id = x.object_id AND s.quantity = x.quantity AND s.channel = x.channel
+  LEFT JOIN newest n USING (series_id)
+  RETURNING command_id)
+INSERT INTO command_log (command_id, at, actor, state, detail)
+SELECT command_id, %(requested)s, %(requested_by)s, %(state)s, '' FROM added ORDER BY command_id
 
 -- expect: what telemetry must show.
 INSERT INTO expectation (command_id, series_id, compare, target, tolerance, since, until, late_until)

@@ -15,7 +15,7 @@ from citynet.access import Actor, allowed, require
 from citynet.db import Connection, Row, named_sql
 from citynet.errors import BadInput, Conflict, NotFound
 from situation_center import command_rows, commands
-from situation_center.commands import Args, Order, Wish
+from situation_center.commands import Args, Wish
 from situation_center.group_states import next_step, progress
 from situation_center.store import Center, city_now
 from situation_center.targets import Target, checked, targets
@@ -217,12 +217,33 @@ async def _store(
         }
         await conn.execute(SQL["add_group"], given)
         first = "requested" if state == "requested" else "approved"
-        order_ = Order(actor, wishes[0].target.object_id, wishes, key=key, incident_id=None, state=first)
-        for number, wish in enumerate(wishes):
-            wave = number // waves.size + 1
-            await commands.store(conn, order_, wish, key=f"{key}#{number}", group=group_id, wave=wave, now=now)
+        commands_ = {
+            "group_id": group_id,
+            "state": first,
+            "requested_by": actor.name,
+            "requested": now,
+            "deadline": now + commands.WAITS_FOR[first],
+            "rows": Jsonb([_row(wish, f"{key}#{n}", wave=n // waves.size + 1) for n, wish in enumerate(wishes)]),
+        }
+        await conn.execute(command_rows.SQL["add_group_commands"], commands_)
     await db.announce("command", group_id)
     return group_id
+
+
+def _row(wish: Wish, key: str, *, wave: int) -> Row:
+    """A command of a group, as the query `add_group_commands` takes it."""
+    expect = wish.spec.expect
+    return {
+        "key": key,
+        "object_id": wish.target.object_id,
+        "device_id": wish.target.row["device_id"],
+        "action": wish.action,
+        "args": wish.args,
+        "undoes": str(wish.undoes) if wish.undoes else None,
+        "wave": wave,
+        "quantity": expect.quantity if expect else "",
+        "channel": expect.channel if expect else "",
+    }
 
 
 async def _visible(db: Center, actor: Actor, group_id: uuid.UUID) -> tuple[Row, list[Row]]:

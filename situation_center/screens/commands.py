@@ -1,10 +1,12 @@
 """The commands page: groups and how far they are, every command by state, and what was heard of each."""
 
+import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
+import msgspec
 from dash import ALL, Input, Output, State, callback, ctx, dcc, html, no_update
 
 from citynet import access
@@ -43,6 +45,8 @@ async def commands(who: Actor, _: Mapping[str, str]) -> html.Div:
             panel(say(language, "orders.groups"), html.Div(_groups(made, who), id="orders-groups"), className="wide"),
             list_,
             log,
+            dcc.Store(id="orders-drawn", data=_print(found)),
+            dcc.Store(id="orders-groups-drawn", data=_print(made)),
         ],
         className="page orders",
         **attrs(data_follows="commands", data_pause="1000"),
@@ -168,29 +172,45 @@ async def _act(clicks: list[int | None]) -> Any:
 # ---------------------------------------------------------------- following
 
 
+def _print(rows: Sequence[object]) -> str:
+    """A fingerprint of what is drawn: the same rows are not sent and not drawn again."""
+    return hashlib.sha256(msgspec.json.encode(rows)).hexdigest()
+
+
 @callback(
     Output("orders-list", "children"),
+    Output("orders-drawn", "data"),
     Input("page-refresh", "data"),
     Input("orders-state", "value"),
     Input("orders-text", "value"),
+    State("orders-drawn", "data"),
     prevent_initial_call=True,
 )
-async def _refresh(_: int | None, state: str | None, text: str | None) -> Any:
+async def _refresh(_: int | None, state: str | None, text: str | None, drawn: str) -> Any:
     who = viewer()
     try:
         found = await views.commands_list(desk().db, who, states=[state] if state else [], text=text or "")
     except (*REFUSALS, *FAILURES) as error:
-        return empty(explain(error, who.language))
-    return _list(found, who)
+        return empty(explain(error, who.language)), ""
+    now = _print(found)
+    return (no_update, no_update) if now == drawn else (_list(found, who), now)
 
 
-@callback(Output("orders-groups", "children"), Input("page-refresh", "data"), prevent_initial_call=True)
-async def _refresh_groups(_: int | None) -> Any:
+@callback(
+    Output("orders-groups", "children"),
+    Output("orders-groups-drawn", "data"),
+    Input("page-refresh", "data"),
+    State("orders-groups-drawn", "data"),
+    prevent_initial_call=True,
+)
+async def _refresh_groups(_: int | None, drawn: str) -> Any:
     who = viewer()
     try:
-        return _groups(await views.groups(desk().db, who), who)
+        made = await views.groups(desk().db, who)
     except (*REFUSALS, *FAILURES):
-        return no_update
+        return no_update, no_update
+    now = _print(made)
+    return (no_update, no_update) if now == drawn else (_groups(made, who), now)
 
 
 @callback(

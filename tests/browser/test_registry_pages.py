@@ -48,6 +48,13 @@ def test_drawing_around_objects_chooses_them(admin: Visitor, town: City) -> None
     page.locator(".cm-draw").click()
     page.mouse.move(box["x"] + 20, box["y"] + 130)
     page.mouse.down()
+    for x, y in ((28.0, 130.0), (28.0, 138.0), (20.0, 138.0)):
+        page.mouse.move(box["x"] + x, box["y"] + y, steps=4)
+    page.mouse.up()
+    expect(page.locator(".cm-chosen")).to_contain_text("Nothing lies in this line")
+    page.locator(".cm-draw").click()
+    page.mouse.move(box["x"] + 20, box["y"] + 130)
+    page.mouse.down()
     for x, y in ((box["width"] - 60, 130), (box["width"] - 60, box["height"] - 60), (20, box["height"] - 60)):
         page.mouse.move(box["x"] + x, box["y"] + y, steps=4)
     page.mouse.up()

@@ -155,6 +155,19 @@ async def test_only_the_gateway_cancels_what_it_may_hold(town: Town, operator: A
         await commands.cancel(town.center, operator, command)
 
 
+async def test_a_roll_back_is_as_dangerous_as_what_it_orders(town: Town, operator: Actor, senior: Actor) -> None:
+    await town.newest("valve/1", "valve_position", 0.0)
+    (opened,) = await order(town, operator, "valve/1", action="open", args={})
+    await delivered(town)
+    await town.receipt(opened, "sent")
+    await receipts.apply(town.center)
+    _, wish = await commands.undo_of(town.center, senior, opened)
+    assert (wish.action, wish.spec.dangerous, wish.undoes) == ("close", True, opened)
+    with pytest.raises(BadInput, match="type the confirmation"):
+        await commands.roll_back(town.center, senior, opened)
+    assert await commands.roll_back(town.center, senior, opened, confirmed=True)
+
+
 @pytest.mark.parametrize(("answer", "end"), [("withdrawn", "cancelled"), ("kept", "sent"), ("radiated", "sent")])
 async def test_what_a_network_server_holds_is_asked_back(town: Town, operator: Actor, answer: str, end: str) -> None:
     """By radio "sent" means that it waits in the network's queue; a lamp that is connected has it."""

@@ -219,6 +219,8 @@ ASKED: dict[str, Step] = {
 async def _submit(who: Actor, dialog: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     name, db = dialog["name"], desk().db
     if name == "roll_back":
+        _, wish = await commands.undo_of(db, who, uuid.UUID(dialog["command_id"]))
+        confirm.check(who, fields.get("confirm"), dangerous=wish.spec.dangerous)
         await commands.roll_back(db, who, uuid.UUID(dialog["command_id"]), confirmed=True)
         return toast(say(who.language, "done.roll_back_command"))
     if name == "roll_back_group":

@@ -9,7 +9,7 @@ from dash import Input, Output, State, callback, html, no_update
 
 from citynet.access import Actor
 from citynet.errors import BadInput, NotFound
-from situation_center import groups, views
+from situation_center import commands, groups, views
 from situation_center.desk import desk, viewer
 from situation_center.screens.parts import confirm
 from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
@@ -119,7 +119,9 @@ async def _roll_back(who: Actor, dialog: Mapping[str, Any]) -> html.Div:
     title, place = (row[f"{field}_{language}"] for field in ("title", "object"))  # type: ignore[literal-required]
     text = say(language, "card.roll_back_text", value=number(language, row["before"]))
     head = [html.P([html.B(title), f" · {place}"]), html.P(text, className="confirm")]
-    return html.Div([*head, _footer(language, say(language, "card.roll_back"))], className="dialog-form")
+    _, wish = await commands.undo_of(desk().db, who, uuid.UUID(dialog["command_id"]))
+    typed = [confirm.field(language)] if confirm.asks(who, dangerous=wish.spec.dangerous) else []
+    return html.Div([*head, *typed, _footer(language, say(language, "card.roll_back"))], className="dialog-form")
 
 
 async def _roll_back_group(who: Actor, dialog: Mapping[str, Any]) -> html.Div:

@@ -154,13 +154,13 @@ class CityMap {
       const { lng, lat } = this.map.unproject(point);
       return /** @type {[number, number]} */ ([mercatorX(lng), mercatorY(lat)]);
     });
-    this.#chosenNow(inside(this.objects, border, this.points.services).map((i) => this.objects.id[i]));
+    this.#chosenNow(inside(this.objects, border, this.points.services).map((i) => this.objects.id[i]), true);
   }
 
-  /** @param {number[]} ids */
-  #chosenNow(ids) {
+  /** @param {number[]} ids @param {boolean} [drawn] */
+  #chosenNow(ids, drawn = false) {
     this.chosen = ids;
-    this.panel.setChosen(ids.length);
+    this.panel.setChosen(ids.length, drawn);
     this.options.onChosen?.(ids);
   }
 

@@ -73,16 +73,22 @@ export class Panel {
     if (told) this.events.onDraw?.(drawing);
   }
 
-  /** What is chosen, and what can be done with it. @param {number} count */
-  setChosen(count) {
+  /**
+   * What is chosen, and what can be done with it.
+   * @param {number} count @param {boolean} [drawn] a line was drawn: that nothing lies in it is said too
+   */
+  setChosen(count, drawn = false) {
     this.count = count;
-    this.bar.hidden = !count;
+    this.bar.hidden = !count && !drawn;
     this.bar.replaceChildren();
-    if (!count) return;
-    add(this.bar, 'b', '').textContent = countObjects(this.language, count);
-    const command = this.#button(say(this.language, 'command'), 'command', () => this.events.onCommand?.());
-    command.className = 'cm-command';
-    this.bar.append(command, this.#button('×', 'forget', () => this.events.onForget?.()));
+    if (this.bar.hidden) return;
+    add(this.bar, 'b', '').textContent = count ? countObjects(this.language, count) : say(this.language, 'nobody');
+    if (count) {
+      const command = this.#button(say(this.language, 'command'), 'command', () => this.events.onCommand?.());
+      command.className = 'cm-command';
+      this.bar.append(command);
+    }
+    this.bar.append(this.#button('×', count ? 'forget' : 'close', () => this.events.onForget?.()));
   }
 
   #serviceButtons() {

@@ -4,7 +4,7 @@ const TEXTS = {
   ru: {
     map: 'Карта города. Стрелки двигают карту, плюс и минус меняют масштаб, Enter выбирает объект под перекрестьем. Те же объекты есть в списке.',
     services: 'Слои служб', severities: 'Обозначения', heat: 'Тепловая карта', heatOff: 'нет',
-    draw: 'Обвести объекты (Shift и мышь)', command: 'Команда', forget: 'Снять выбор',
+    draw: 'Обвести объекты (Shift и мышь)', command: 'Команда', forget: 'Снять выбор', nobody: 'В обводке нет объектов',
     zoomIn: 'Крупнее', zoomOut: 'Мельче', wholeCity: 'Весь город', close: 'Закрыть', here: 'Объекты в этой точке', more: 'и ещё',
     doubt: 'прозрачнее — менее достоверно', worst: 'худшее', loading: 'Карта загружается…', failed: 'Карта не загрузилась, пробуем снова…',
     critical: 'критично', high: 'высокая', medium: 'средняя', low: 'низкая', unknown: 'нет данных', normal: 'норма',
@@ -13,7 +13,7 @@ const TEXTS = {
   en: {
     map: 'City map. Arrow keys move it, plus and minus zoom, Enter selects the object under the crosshair. The same objects are in the list.',
     services: 'Service layers', severities: 'Legend', heat: 'Heat map', heatOff: 'off',
-    draw: 'Draw around objects (Shift and mouse)', command: 'Command', forget: 'Choose none',
+    draw: 'Draw around objects (Shift and mouse)', command: 'Command', forget: 'Choose none', nobody: 'Nothing lies in this line',
     zoomIn: 'Zoom in', zoomOut: 'Zoom out', wholeCity: 'Whole city', close: 'Close', here: 'Objects at this point', more: 'and more:',
     doubt: 'more transparent = less certain', worst: 'worst', loading: 'Loading the map…', failed: 'The map did not load, trying again…',
     critical: 'critical', high: 'high', medium: 'medium', low: 'low', unknown: 'no data', normal: 'normal',
