@@ -236,7 +236,7 @@ def result(told: CodecTried, language: str) -> list[Any]:
         lines = [(key, number(language, value, digits(value)), "") for key, value in told.values.items()]
         lines += [(key, "—", word(language, "reason", reason)) for key, reason in told.refused.items()]
         rows = [html.Tr([html.Td(k, className="code"), html.Td(v, className="num"), html.Td(w)]) for k, v, w in lines]
-        boxes += [html.H3(say(language, "codecs.values")), html.Table(html.Tbody(rows), className="plain")]
+        boxes += [html.H3(say(language, "codecs.values")), _scrolled(rows)]
     return [
         *boxes,
         *_measures(told, language),
@@ -260,8 +260,12 @@ def _measures(told: CodecTried, language: str) -> list[Any]:
         )
         for one in told.measures
     ]
-    box = html.Div(html.Table(html.Tbody(rows), className="plain"), className="scroll", tabIndex=0)
-    return [html.H3(say(language, "codecs.measures")), box]
+    return [html.H3(say(language, "codecs.measures")), _scrolled(rows)]
+
+
+def _scrolled(rows: list[html.Tr]) -> html.Div:
+    """A table that scrolls by itself where the screen is narrow."""
+    return html.Div(html.Table(html.Tbody(rows), className="plain"), className="scroll", tabIndex=0)
 
 
 @callback(
