@@ -226,6 +226,54 @@ class RedecodeProgress(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+class FramesAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of rpc.uplinks.frames: the last raw frames of one device; nothing is stored."""
+
+    external_id: str
+    limit: int = 20
+
+
+class RawValue(msgspec.Struct, frozen=True, array_like=True):
+    """A value that a raw frame gives by the codecs of now: series, time in us since 1970, quality bits."""
+
+    series_id: int
+    time_us: int
+    value: float
+    quality: int
+
+
+class RawFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame as it came: time (city) of its arrival, protocol and kind as its subject names them.
+
+    by_radio: payload is what went over the air, else the whole message; its first bytes, size is all of it. values by
+    the codecs of now and how many more there are; refused: reason and detail; counted: why there is nothing to store.
+    """
+
+    stream: str
+    seq: int
+    time: datetime
+    protocol: str
+    kind: str
+    f_port: int | None
+    f_cnt: int | None
+    by_radio: bool
+    payload: bytes
+    size: int
+    values: list[RawValue]
+    more: int
+    refused: list[tuple[str, str]]
+    counted: str
+
+
+class FramesTold(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer to rpc.uplinks.frames, the newest frame first. whole = false: not all could be looked at in time."""
+
+    ok: bool
+    error: str = ""
+    whole: bool = True
+    frames: list[RawFrame] = []
+
+
 class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The device part of a proposal: how it is known on the wire and which profile decodes it."""
 

@@ -12,6 +12,7 @@ from gateway.chirpstack.road import Road
 from gateway.codec_try import Trier
 from gateway.directory import open_directory
 from gateway.downlink import DownlinkLane
+from gateway.last_frames import LastFrames
 from gateway.masts import Masts
 from gateway.qos0 import Qos0Lane
 from gateway.recalls import RecallLane
@@ -62,6 +63,7 @@ async def run(part: Part) -> None:
         every_s = part.settings.things_stack_sync_s
         work.append(Follower(part, directory.pool, things_stack_sync.NETWORK, every_s).run())
     work += [Redecoder(part, directory, turn).run(), Trier(part, directory.pool).run()]
+    work.append(LastFrames(part, directory).run())
     try:
         await together(work)
     finally:

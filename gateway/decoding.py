@@ -90,10 +90,9 @@ class Decoder:
             return {}
         calls: dict[int, tuple[Route, Parsed]] = {}
         for position, frame in enumerate(frames):
-            tokens = frame.subject.split(".")
-            route = self.directory.route(device_id(tokens[2]))
+            route = self.directory.route(device_id(frame.subject.split(".")[2]))
             if route is not None and route.script is not None:
-                parsed = self._guarded(frame, partial(self._parse, frame, route, tokens))
+                parsed = self.parse(frame)
                 if isinstance(parsed, Parsed):
                     calls[position] = route, parsed
         return await scripted.hear(frames, calls, self.directory.pool)
@@ -117,6 +116,14 @@ class Decoder:
                 self._refuse(draft, frame, refused)
         draft.counters["uplinks"] += len(frames)
         return draft
+
+    def parse(self, frame: Frame) -> Parsed | BadInput:
+        """What one frame says before a codec reads its bytes, or why it says nothing."""
+        tokens = frame.subject.split(".")
+        route = self.directory.route(device_id(tokens[2]))
+        if route is None:
+            return BadInput("unknown_device", device_id(tokens[2]))
+        return self._guarded(frame, partial(self._parse, frame, route, tokens))
 
     def _guarded(self, frame: Frame, work: Callable[[], T]) -> T | BadInput:
         """The result of work, or why there is none."""

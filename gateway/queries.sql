@@ -90,8 +90,18 @@ SELECT frequency, spreading FROM radio_device WHERE device_id = %s
 -- queued: which commands a network server has queued under these names.
 SELECT command_id, detail FROM receipt WHERE kind = 'queued' AND detail = ANY(%s)
 
--- next_block: the block of archived frames after one that was read; blocks follow their newest frame.
+-- next_block: the block of archived frames after one that was read; blocks follow their newest frame. Of one device: those
+-- that may hold frames of it.
 SELECT block_id, last_at, raw_bytes, body FROM frame_block
 WHERE stream = %(stream)s AND (last_at, block_id) > (%(at)s, %(block_id)s) AND last_at >= %(since)s
-  AND first_at < %(before)s
+  AND first_at < %(before)s AND frame_block_may_hold(devices, %(first)s::bigint, %(step)s::bigint)
 ORDER BY last_at, block_id LIMIT 1
+
+-- previous_block: the same the other way round, from the newest one on.
+SELECT block_id, last_at, raw_bytes, body FROM frame_block
+WHERE stream = %(stream)s AND (last_at, block_id) < (%(at)s, %(block_id)s) AND last_at >= %(since)s
+  AND first_at < %(before)s AND frame_block_may_hold(devices, %(first)s::bigint, %(step)s::bigint)
+ORDER BY last_at DESC, block_id DESC LIMIT 1
+
+-- newest_block: up to when a stream is archived.
+SELECT last_at FROM frame_block WHERE stream = %(stream)s ORDER BY last_at DESC, block_id DESC LIMIT 1

@@ -7,12 +7,11 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import structlog
 
-from citynet import __version__, archive, db
+from citynet import __version__, db
 from citynet.bus import Frame, Incoming
 from citynet.errors import BadInput, Unavailable
 from citynet.model import (
@@ -25,7 +24,7 @@ from citynet.model import (
     pack_readings,
 )
 from citynet.part import Part
-from gateway import checks
+from gateway import archived, checks
 from gateway.decoding import Decoder
 from gateway.devices import family
 from gateway.directory import Directory
@@ -35,7 +34,6 @@ from gateway.wire import device_id, subject_token
 log = structlog.get_logger()
 REQUEST, PROGRESS, EDITS = "rpc.uplinks.redecode", "live.redecode", "readings.edit"
 BATCH = 500
-SQL = db.named_sql(Path(__file__).with_name("queries.sql"))
 STREAMS = {"HISTORY": "hist", "UPLINKS": "up"}
 
 
@@ -108,23 +106,17 @@ class Redecoder:
         """Frames of a stream since the moment asked for: what the broker has let go from the archive, then the rest."""
         token = subject_token(request.external_id) if request.external_id else "*"
         before = await self.part.bus.oldest(stream)
-        async for frames in self._archived(stream, request.since, before or datetime.now(UTC)):
-            chosen = [one for one in frames if token in ("*", one.subject.split(".")[2])]
-            for start in range(0, len(frames), BATCH):  # an empty one tells that the work goes on
-                yield chosen[start : start + BATCH]
+        until = before or datetime.now(UTC)
+        archive = archived.forward(
+            self.part.db, stream, since=request.since, before=until, external_id=request.external_id
+        )
+        async for frames in archive:
+            for start in range(0, len(frames) or 1, BATCH):  # an empty one tells that the work goes on
+                yield frames[start : start + BATCH]
         if before:
             subject = f"{STREAMS[stream]}.*.{token}.>"
             async for frames in self.part.bus.reread(stream, subject, since=request.since, batch=BATCH):
                 yield frames
-
-    async def _archived(self, stream: str, since: datetime, before: datetime) -> AsyncIterator[list[Frame]]:
-        """Frames of the archive that were stored in [since, before), a block at a time, in order."""
-        since_ns, before_ns = (round(moment.timestamp() * 1e6) * 1000 for moment in (since, before))
-        given = {"stream": stream, "since": since, "before": before, "at": since, "block_id": 0}
-        while block := await self.part.db.row(SQL["next_block"], given):
-            frames = await asyncio.to_thread(archive.unpack, block["body"], block["raw_bytes"])
-            yield [frame for frame in frames if since_ns <= frame.arrival_ns < before_ns]
-            given |= {"at": block["last_at"], "block_id": block["block_id"]}
 
     async def _take(self, job: Job, stream: str, frames: list[Frame]) -> None:
         await self.directory.meet(device_id(frame.subject.split(".")[2]) for frame in frames)

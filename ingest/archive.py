@@ -52,6 +52,7 @@ class BlockWriter:
             "frames": len(frames),
             "raw_bytes": raw_bytes,
             "body": body,
+            "devices": archive.devices(frames),
         }
 
 

@@ -123,8 +123,8 @@ WHERE q.stream = f.stream AND q.stream_seq = f.seq AND q.stage = 'gateway' AND q
 RETURNING quarantine_id
 
 -- insert_block: raw frames as they came, compressed
-INSERT INTO frame_block (stream, first_at, last_at, last_seq, frames, raw_bytes, body)
-VALUES (%(stream)s, %(first_at)s, %(last_at)s, %(last_seq)s, %(frames)s, %(raw_bytes)s, %(body)s)
+INSERT INTO frame_block (stream, first_at, last_at, last_seq, frames, raw_bytes, body, devices)
+VALUES (%(stream)s, %(first_at)s, %(last_at)s, %(last_seq)s, %(frames)s, %(raw_bytes)s, %(body)s, %(devices)s)
 
 -- newest_block: where a stream is archived up to, for frames whose acknowledgement was lost
 SELECT last_at, last_seq FROM frame_block WHERE stream = %(stream)s ORDER BY last_at DESC, block_id DESC LIMIT 1

@@ -199,8 +199,21 @@ CREATE TABLE frame_block (
   block_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, stream text NOT NULL CHECK (stream IN ('UPLINKS','HISTORY')),
   first_at timestamptz NOT NULL, last_at timestamptz NOT NULL CHECK (first_at <= last_at),
   last_seq bigint NOT NULL, frames int NOT NULL CHECK (frames > 0), raw_bytes int NOT NULL CHECK (raw_bytes > 0),
-  body bytea STORAGE EXTERNAL NOT NULL);
+  body bytea STORAGE EXTERNAL NOT NULL,
+  -- Which devices it may hold: a Bloom filter of 16 bits a device (citynet/archive.py, decision 0040). NULL: not known.
+  devices bytea STORAGE MAIN);
 CREATE INDEX frame_block_time ON frame_block (stream, last_at, block_id);
+CREATE FUNCTION frame_block_may_hold(devices bytea, first bigint, step bigint) RETURNS bool
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  -- CASE: the first bit that is not set ends it, and the planner walks the index instead of sorting all blocks
+  SELECT CASE WHEN devices IS NULL OR first IS NULL THEN true
+    WHEN get_bit(devices, first % (8 * octet_length(devices))) = 0 THEN false
+    WHEN get_bit(devices, (first + step) % (8 * octet_length(devices))) = 0 THEN false
+    WHEN get_bit(devices, (first + 2 * step) % (8 * octet_length(devices))) = 0 THEN false
+    WHEN get_bit(devices, (first + 3 * step) % (8 * octet_length(devices))) = 0 THEN false
+    WHEN get_bit(devices, (first + 4 * step) % (8 * octet_length(devices))) = 0 THEN false
+    ELSE get_bit(devices, (first + 5 * step) % (8 * octet_length(devices))) = 1 END
+  $$;
 
 -- Newest value of each series; change orders the live push.
 CREATE SEQUENCE newest_change;

@@ -11,9 +11,10 @@ from citynet.access import Actor, allowed
 from citynet.errors import NotFound
 from situation_center import views
 from situation_center.api import credentials
-from situation_center.api.doors import OwnsAccount, Place, ProblemRoute, ReadsRegistry
+from situation_center.api.doors import OwnsAccount, Place, ProblemRoute, ReadsQuarantine, ReadsRegistry
 from situation_center.store import SQL, Center
 from situation_center.views.base import scope
+from situation_center.views.frames import LastFrames
 from situation_center.views.health import Health
 from situation_center.views.radio import DeviceRadio
 from situation_center.views.rows import FoundObject, ObjectCard, ServicePage
@@ -24,6 +25,7 @@ router.include_router(credentials.router)
 INT4_MAX = 2_147_483_647
 After = Annotated[int, Query(ge=0, le=INT4_MAX)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
+Frames = Annotated[int, Query(ge=1, le=100)]
 
 
 class Me(TypedDict):
@@ -88,6 +90,12 @@ async def object_track(
     until = (await views.strip(place.db, actor))["now"]
     object_id = await object_id_of(place.db, actor, ref)
     return await views.track(place.db, actor, object_id, until=until, length=timedelta(hours=hours))
+
+
+@router.get("/objects/{ref:path}/frames")
+async def object_frames(ref: str, actor: ReadsQuarantine, place: Place, *, limit: Frames = 20) -> LastFrames:
+    """The last raw frames of the device of an object, the newest first: bytes in base 16, what they say, why not."""
+    return await views.last_frames(place.db, actor, await object_id_of(place.db, actor, ref), limit=limit)
 
 
 @router.get("/objects/{ref:path}")

@@ -11,7 +11,7 @@ from citynet.access import Actor
 from situation_center import views
 from situation_center.desk import desk, viewer
 from situation_center.screens import register
-from situation_center.screens.parts import card, charts, device_access, object_view, radio, track
+from situation_center.screens.parts import card, charts, device_access, frames, object_view, radio, track
 from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.card import named
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
@@ -47,6 +47,7 @@ async def object_page(who: Actor, said: Mapping[str, str]) -> html.Div:
                 ],
                 className="column",
             ),
+            *frames.section(who),
             dcc.Store(id="object-id", data=found["object_id"]),
         ],
         className="page object",

@@ -14,13 +14,13 @@ from situation_center.screens import register
 from situation_center.screens.parts import actions
 from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
+from situation_center.screens.parts.frames import hex_lines
 from situation_center.screens.parts.marks import empty, panel
 from situation_center.screens.parts.tables import choosing_grid
 from situation_center.views.rows import PartRow, Pipeline, QuarantineRow
 from situation_center.wording import count, date_time, integer, number, say, word
 
 DEAD_AFTER_S = 5
-HEX_BYTES = 16
 
 
 @register("pipeline", path="/pipeline", action="pipeline.read")
@@ -161,16 +161,6 @@ def _grid(rows: list[QuarantineRow], language: str) -> dag.AgGrid:
     ]
     columns[4] |= {"flex": 1}
     return choosing_grid("quarantine", _rows(rows, language), columns, empty=say(language, "pipeline.quarantine_empty"))
-
-
-def hex_lines(data: bytes) -> str:
-    """Offset, 16 bytes, and what of them is printable."""
-    lines = []
-    for start in range(0, len(data), HEX_BYTES):
-        row = data[start : start + HEX_BYTES]
-        printable = "".join(chr(b) if 32 <= b < 127 else "." for b in row)
-        lines.append(f"{start:06x}  {row.hex(' '):<47}  {printable}")
-    return "\n".join(lines)
 
 
 @callback(Output("quarantine-bytes", "children"), Input("quarantine", "selectedRows"), prevent_initial_call=True)

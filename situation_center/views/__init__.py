@@ -3,6 +3,7 @@
 from situation_center.views.base import quantity as quantity
 from situation_center.views.card import card as card
 from situation_center.views.card import command_row as command_row
+from situation_center.views.frames import last_frames as last_frames
 from situation_center.views.groups import group as group
 from situation_center.views.groups import groups as groups
 from situation_center.views.groups import steps as steps

@@ -319,3 +319,21 @@ WHERE c.state = 'active' AND c.rule_id = 'device.stuck'
   AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
   AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
 ORDER BY c.opened DESC LIMIT %(limit)s
+
+-- device_name: how the device of an object is known on the wire.
+SELECT substr(d.key, 8) AS external_id FROM object d
+WHERE d.object_id = coalesce((SELECT device_id FROM device_point
+    WHERE object_id = %(id)s AND valid_to = 'infinity' ORDER BY valid_from DESC LIMIT 1), %(id)s)
+  AND d.class = 'device' AND starts_with(d.key, 'device/')
+
+-- frame_reasons: why frames of a device were set aside when they came.
+SELECT q.stream, q.stream_seq, q.reason, q.detail
+FROM unnest(%(streams)s::text[], %(seqs)s::bigint[]) AS f (stream, seq)
+JOIN quarantine q ON q.stream = f.stream AND q.stream_seq = f.seq
+WHERE q.external_id = %(external_id)s ORDER BY q.quarantine_id
+
+-- series_known: series by id, of objects that the viewer may know.
+SELECT s.series_id, s.object_id, s.quantity, s.unit FROM series s JOIN object_now o USING (object_id)
+WHERE s.series_id = ANY(%(ids)s)
+  AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
+  AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])

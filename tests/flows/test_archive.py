@@ -9,6 +9,7 @@ from citynet import archive, settings
 from citynet.bus import INGEST_ARCHIVE, Frame, NatsBus
 from citynet.db import Database
 from citynet.settings import Settings
+from gateway import archived as archived_frames
 from gateway.devices import CODECS, codecs
 from ingest.archive import BlockWriter
 from tests.flows.test_redecode import RADIO, edits, idle, readings, redecode, wrong
@@ -106,6 +107,40 @@ async def test_what_was_archived_before_its_acknowledgement_was_lost_is_not_arch
         *((n, b"x") for n in range(1, 6)),
         (1, b"y"),
     ]
+
+
+async def test_frames_of_one_device_are_found_without_reading_every_block(
+    owner_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = round(datetime.now(UTC).timestamp() * 1e9)
+    async with owner_db.transaction("part:ingest") as conn:
+        for block in range(40):
+            names = [f"d//{block}-{n}" for n in range(200)] + (["a//b"] if block in (7, 30) else [])
+            some = [
+                Frame(f"up.0.{name}.native.up", b"x", block * 1000 + n, now + (block * 1000 + n) * 1000)
+                for n, name in enumerate(names, 1)
+            ]
+            await BlockWriter("UPLINKS")(conn, some)
+        await conn.execute(
+            "UPDATE frame_block SET devices = NULL WHERE block_id = (SELECT min(block_id) FROM frame_block)"
+        )
+    read: list[int] = []
+    unpack = archive.unpack
+
+    def noted(body: bytes, raw_bytes: int) -> list[Frame]:
+        read.append(len(body))
+        return unpack(body, raw_bytes)
+
+    monkeypatch.setattr(archive, "unpack", noted)
+    span: dict[str, Any] = {"since": datetime.fromtimestamp(0, UTC), "before": datetime.now(UTC) + timedelta(hours=1)}
+    way = [archived_frames.forward, archived_frames.backward]
+    for number, expected in enumerate(([7201, 30201], [30201, 7201])):
+        found = [frame async for some in way[number](owner_db, "UPLINKS", external_id="a.b", **span) for frame in some]
+        assert [frame.seq for frame in found] == expected
+        assert len(read) == 3  # with the block of which nothing is known
+        read.clear()
+    everything = [some async for some in archived_frames.forward(owner_db, "UPLINKS", **span)]
+    assert (len(everything), len(read)) == (40, 40)
 
 
 async def test_the_archive_keeps_to_its_days_and_to_its_size(

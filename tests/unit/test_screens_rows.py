@@ -11,7 +11,7 @@ from citynet.settings import Settings
 from situation_center import desk, screens
 from situation_center.live import Push
 from situation_center.screens.parts import dialogs, feed, rows, shell
-from situation_center.screens.pipeline import hex_lines
+from situation_center.screens.parts.frames import hex_lines
 from situation_center.views.rows import PossibleCommand, Strip
 from situation_center.wording import LANGUAGES
 
