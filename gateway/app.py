@@ -5,6 +5,7 @@ import gc
 from collections.abc import Coroutine
 from typing import Any
 
+from citynet import bus_room
 from citynet.bus import GATEWAY_COMMANDS, GATEWAY_HISTORY, GATEWAY_QOS0, GATEWAY_UPLINKS, Puller
 from citynet.part import Part, together
 from gateway.chirpstack import sync as chirpstack
@@ -63,7 +64,7 @@ async def run(part: Part) -> None:
         every_s = part.settings.things_stack_sync_s
         work.append(Follower(part, directory.pool, things_stack_sync.NETWORK, every_s).run())
     work += [Redecoder(part, directory, turn).run(), Trier(part, directory.pool).run()]
-    work.append(LastFrames(part, directory).run())
+    work += [LastFrames(part, directory).run(), bus_room.keep(part)]
     try:
         await together(work)
     finally:

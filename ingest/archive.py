@@ -11,6 +11,7 @@ from citynet import archive
 from citynet.bus import INGEST_ARCHIVE, Frame
 from citynet.db import Connection
 from citynet.part import Part, together
+from ingest import archive_short
 from ingest.lane import AWAY, Lane, Outcome
 from ingest.table import SQL, microseconds, moment
 
@@ -43,6 +44,7 @@ class BlockWriter:
         return outcome
 
     def _row(self, frames: list[Frame], body: bytes, raw_bytes: int) -> dict[str, object]:
+        devices = archive.devices(frames)
         came = [frame.arrival_ns // 1000 for frame in frames]
         return {
             "stream": self.stream,
@@ -52,7 +54,8 @@ class BlockWriter:
             "frames": len(frames),
             "raw_bytes": raw_bytes,
             "body": body,
-            "devices": archive.devices(frames),
+            "devices": devices,
+            "stored": len(body) + len(devices),
         }
 
 
@@ -101,9 +104,11 @@ class Archive:
 
     async def _trim(self, lock: Connection) -> None:
         limits = {"days": self.part.settings.archive_days, "bytes": self.part.settings.archive_max_bytes}
-        trimmed = (await lock.execute(SQL["trim_blocks"], limits)).rowcount
-        self.part.counters["archive_blocks_dropped"] += trimmed
+        old = (await lock.execute(SQL["trim_old"], limits)).rowcount
+        large = (await lock.execute(SQL["trim_large"], limits)).rowcount
+        self.part.counters["archive_blocks_dropped"] += old + large
         row = await (await lock.execute(SQL["size_blocks"])).fetchone()
         if row and row["frames"]:
-            self.part.gauges["archive_bytes"] = row["bytes"]
-            self.part.gauges["archive_days"] = row["back_s"] / 86_400
+            size, back_days = row["bytes"], row["back_s"] / 86_400
+            self.part.gauges |= {"archive_bytes": size, "archive_days": back_days}
+            await archive_short.tell(self.part, dropped=large, size_bytes=size, back_days=back_days)

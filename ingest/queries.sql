@@ -123,21 +123,30 @@ WHERE q.stream = f.stream AND q.stream_seq = f.seq AND q.stage = 'gateway' AND q
 RETURNING quarantine_id
 
 -- insert_block: raw frames as they came, compressed
-INSERT INTO frame_block (stream, first_at, last_at, last_seq, frames, raw_bytes, body, devices)
-VALUES (%(stream)s, %(first_at)s, %(last_at)s, %(last_seq)s, %(frames)s, %(raw_bytes)s, %(body)s, %(devices)s)
+INSERT INTO frame_block (stream, first_at, last_at, last_seq, frames, raw_bytes, body, devices, stored)
+VALUES (%(stream)s, %(first_at)s, %(last_at)s, %(last_seq)s, %(frames)s, %(raw_bytes)s, %(body)s, %(devices)s, %(stored)s)
 
 -- newest_block: where a stream is archived up to, for frames whose acknowledgement was lost
 SELECT last_at, last_seq FROM frame_block WHERE stream = %(stream)s ORDER BY last_at DESC, block_id DESC LIMIT 1
 
--- trim_blocks: what is older than the archive keeps, and the oldest of what takes more room than it has
-DELETE FROM frame_block WHERE last_at < now() - make_interval(days => %(days)s) OR block_id IN (
+-- trim_old: what is older than the archive keeps
+DELETE FROM frame_block WHERE last_at < now() - make_interval(days => %(days)s)
+
+-- trim_large: the oldest of what takes more room than the archive has
+DELETE FROM frame_block WHERE block_id IN (
   SELECT block_id FROM (
-    SELECT block_id, sum(octet_length(body)) OVER (ORDER BY last_at DESC, block_id DESC) AS bytes FROM frame_block) b
+    SELECT block_id, sum(stored) OVER (ORDER BY last_at DESC, block_id DESC) AS bytes FROM frame_block) b
   WHERE bytes > %(bytes)s)
 
+-- archive_told: the object of events about the archive, and whether one is open
+SELECT o.object_id, EXISTS (
+  SELECT FROM condition c WHERE c.object_id = o.object_id AND c.rule_id = %(rule)s AND c.signal = %(signal)s
+    AND c.state = 'active') AS told
+FROM object o WHERE o.key = 'system/archive'
+
 -- size_blocks: bytes of all blocks, and how far they reach back
-SELECT coalesce(sum(octet_length(body)), 0)::int8 AS bytes, coalesce(sum(frames), 0)::int8 AS frames,
-  extract(epoch FROM now() - min(first_at))::float8 AS back_s FROM frame_block
+SELECT coalesce(sum(stored), 0)::int8 AS bytes, coalesce(sum(frames), 0)::int8 AS frames,
+  extract(epoch FROM now() - min(last_at))::float8 AS back_s FROM frame_block
 
 -- lock_archive: one process archives; false while another one does
 SELECT pg_try_advisory_lock(hashtext('citynet:archive')) AS mine

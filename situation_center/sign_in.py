@@ -13,8 +13,7 @@ from psycopg.types.json import Jsonb
 from citynet.bus import Incoming
 from citynet.catalog import catalog
 from citynet.db import Connection
-from citynet.model import Event, Proposal, ProposalRequest, event_id
-from situation_center import registry_write
+from citynet.model import Event, event_id
 from situation_center.store import SQL, Center, add_outbox, city_now
 
 log = structlog.get_logger()
@@ -23,16 +22,9 @@ AWAY_AFTER_S = 5.0
 RULE = "system.sign_in_away"
 SERVICE = "system/sign_in"
 AUDITED_AT_ONCE = 2_000
-NAMES = {"name_ru": "Служба входа устройств", "name_en": "Device sign-in service"}
 AWAY_RU = "Служба входа не отвечает {seconds} с: новые подключения невозможны, подключённые устройства работают"
 AWAY_EN = "The sign-in service has not answered for {seconds} s: no device can connect anew, connected ones go on"
 BACK_RU, BACK_EN = "Вернулось к норме: устройства снова могут подключиться", "Back to normal: devices can sign in again"
-
-
-async def register(center: Center) -> None:
-    """The object that incidents about the service are on."""
-    proposal = Proposal(key=SERVICE, cls="system", **NAMES)  # type: ignore[arg-type]
-    await registry_write.apply(center, ProposalRequest("system", [proposal]), catalog())
 
 
 class SignInWatch:

@@ -15,7 +15,7 @@ from citynet.errors import BadInput, CitynetError
 from citynet.model import ProposalRequest, Reply
 from citynet.part import Part
 from citynet.registry import Registry
-from situation_center import battery_days, groups, intake, outbox, receipts, registry_write, sign_in, timers
+from situation_center import battery_days, groups, intake, outbox, receipts, registry_write, system_objects, timers
 from situation_center.gateways import Gateways
 from situation_center.reactions import reactions
 from situation_center.sign_in import SignInWatch
@@ -124,7 +124,7 @@ async def run(part: Part) -> None:
     try:
         written = await registry_write.seed_catalog(center, catalog())
         log.info("catalogue", versions_written=written)
-        await sign_in.register(center)
+        await system_objects.register(center)
         await Worker(part, center, await registry.load(center)).run()
     except ExceptionGroup as group:
         _, faults = group.split((CitynetError, psycopg.OperationalError, OSError))

@@ -201,8 +201,11 @@ CREATE TABLE frame_block (
   last_seq bigint NOT NULL, frames int NOT NULL CHECK (frames > 0), raw_bytes int NOT NULL CHECK (raw_bytes > 0),
   body bytea STORAGE EXTERNAL NOT NULL,
   -- Which devices it may hold: a Bloom filter of 16 bits a device (citynet/archive.py, decision 0040). NULL: not known.
-  devices bytea STORAGE MAIN);
+  devices bytea STORAGE MAIN,
+  stored int NOT NULL);  -- bytes of body and devices
 CREATE INDEX frame_block_time ON frame_block (stream, last_at, block_id);
+-- The size of the archive is summed up each minute: by this index alone, since rows are large.
+CREATE INDEX frame_block_size ON frame_block (last_at DESC, block_id DESC) INCLUDE (stored, frames);
 CREATE FUNCTION frame_block_may_hold(devices bytea, first bigint, step bigint) RETURNS bool
   LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   -- CASE: the first bit that is not set ends it, and the planner walks the index instead of sorting all blocks

@@ -62,10 +62,21 @@ def _figures(found: Pipeline, language: str) -> list[html.Div]:
             integer(language, int(sum(v for k, v in gauges.items() if "pending" in k or k.startswith("waiting")))),
         ),
         ("rejected", integer(language, sum(found["reasons"].values()))),
+        ("archive", _archive(gauges, language)),
     ]
     return [
         html.Div([html.Dt(say(language, f"pipeline.{name}")), html.Dd(value)], className="kpi") for name, value in pairs
     ]
+
+
+def _archive(gauges: Mapping[str, float], language: str) -> Any:
+    """How far back raw frames are kept, and the room they take."""
+    if "archive_bytes" not in gauges:
+        return "—"
+    settings = desk().settings
+    used, most = (number(language, value / 1e6, 0) for value in (gauges["archive_bytes"], settings.archive_max_bytes))
+    about = say(language, "pipeline.archive_of", days=settings.archive_days, used=used, most=most)
+    return [number(language, gauges["archive_days"], 1), html.Small(f" {about}")]
 
 
 def _rate(rates: Mapping[str, float], names: tuple[str, ...], language: str) -> Any:

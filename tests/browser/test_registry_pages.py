@@ -128,3 +128,19 @@ def test_the_pages_have_no_accessibility_violation(admin: Visitor, town: City, t
         found |= {path: violations} if violations else {}
     assert found == {}
     assert admin.complaints() == []
+
+
+def test_health_accuses_no_clock_and_leads_to_the_last_frames(admin: Visitor, town: City) -> None:
+    """The past that the fleet hands in at its start is no wrong clock."""
+    page = admin.page
+    page.goto(f"{town.web_url}/health")
+    gateways = page.locator("#health-tables section", has_text="Gateways of radio networks")
+    expect(gateways.locator("tbody tr").first).to_contain_text("LoRaWAN gateway", timeout=90_000)
+    expect(page.locator("#health-tables")).to_contain_text("Clocks that are wrong · 0")
+    assert admin.violations() == []
+    page.locator("#health-tables section", has_text="Batteries").locator("tbody a").first.click()
+    frames = page.locator("#object-frames tbody tr")
+    expect(frames.first).to_contain_text("ChirpStack")
+    expect(frames.first).to_contain_text("Bin fill")
+    assert admin.violations() == []
+    assert admin.complaints() == []

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from citynet import archive, settings
-from citynet.bus import INGEST_ARCHIVE, Frame, NatsBus
+from citynet import archive, bus_room, settings
+from citynet.bus import GATEWAY_UPLINKS, INGEST_ARCHIVE, Frame, NatsBus
 from citynet.db import Database
 from citynet.settings import Settings
 from gateway import archived as archived_frames
 from gateway.devices import CODECS, codecs
+from ingest import archive_short
 from ingest.archive import BlockWriter
 from tests.flows.test_redecode import RADIO, edits, idle, readings, redecode, wrong
 from tests.support import gateway as field
@@ -149,20 +150,60 @@ async def test_the_archive_keeps_to_its_days_and_to_its_size(
     now = datetime.now(UTC)
     for age in (timedelta(days=40), timedelta(hours=2), timedelta(hours=1), timedelta(0)):
         await owner_db.row(
-            "INSERT INTO frame_block (stream, first_at, last_at, last_seq, frames, raw_bytes, body)"
-            " VALUES ('UPLINKS', %s, %s, 1, 1, 1, %s) RETURNING block_id",
+            "INSERT INTO frame_block (stream, first_at, last_at, last_seq, frames, raw_bytes, body, stored)"
+            " VALUES ('UPLINKS', %s, %s, 1, 1, 1, %s, 700000) RETURNING block_id",
             [now - age, now - age, bytes(700_000)],
         )
+    await owner_db.row("INSERT INTO object (key, class) VALUES ('system/archive', 'system') RETURNING object_id")
     small = city.model_copy(update={"archive_max_bytes": 1_500_000})
 
     async def trimmed() -> bool:
-        return len(await blocks(owner_db)) < 4
+        return await owner_db.row("SELECT FROM condition WHERE rule_id = 'system.archive_short'") is not None
 
     async with running_ingest(small) as part:
         await eventually(trimmed)
     assert [(now - row["last_at"]) < timedelta(minutes=70) for row in await blocks(owner_db)] == [True, True]
     assert part.counters["archive_blocks_dropped"] == 2
     assert part.gauges["archive_bytes"] == 1_400_000
+    (event,) = await owner_db.rows("SELECT edge, why_en FROM event")
+    assert (event["edge"], event["why_en"]) == (
+        "open",
+        "The archive of raw frames is full (1 MB): they are kept for 0.0 days instead of 30",
+    )
+    async with running_ingest(small.model_copy(update={"archive_max_bytes": 2_000_000})) as part:
+        await archive_short.tell(part, dropped=0, size_bytes=1_400_000, back_days=0.1)
+        await archive_short.tell(part, dropped=0, size_bytes=1_400_000, back_days=0.1)
+    rows = await owner_db.rows("SELECT edge FROM event ORDER BY recorded")
+    assert [row["edge"] for row in rows] == ["open", "close"]
+
+
+async def test_a_stream_that_is_nearly_full_lets_go_what_everybody_has_taken(
+    city: Settings, admin_bus: NatsBus, owner_db: Database
+) -> None:
+    config = (await admin_bus.js.stream_info("UPLINKS")).config
+    config.max_bytes = 200_000
+    await admin_bus.js.update_stream(config)
+    for n in range(170):
+        await admin_bus.publish(f"up.{n % 2}.d-{n}.native.up", bytes(950))
+    assert await bus_room.make_room(admin_bus, "UPLINKS") == 0  # nobody has taken anything
+    async with running_ingest(city):
+        await archived(admin_bus)
+    puller = await admin_bus.puller(GATEWAY_UPLINKS[0])
+    await puller.ack(await puller.fetch(40, 5.0))  # the first 79, of which the other partition has none
+    assert await bus_room.make_room(admin_bus, "UPLINKS") == 0
+    puller = await admin_bus.puller(GATEWAY_UPLINKS[1])
+    await puller.ack(await puller.fetch(10, 5.0))
+    assert await bus_room.make_room(admin_bus, "UPLINKS") == 20
+    await puller.ack(await puller.fetch(75, 5.0))
+    first = (await admin_bus.js.stream_info("UPLINKS")).state.first_seq
+    assert first == 21
+    assert await bus_room.make_room(admin_bus, "UPLINKS") == 0  # it has room now
+    for n in range(20):
+        await admin_bus.publish(f"up.1.d-{n}.native.up", bytes(950))
+    assert await bus_room.make_room(admin_bus, "UPLINKS") > 20
+    state = (await admin_bus.js.stream_info("UPLINKS")).state
+    assert state.bytes <= 0.62 * 200_000
+    assert state.first_seq <= 80  # the 40th of the first partition
 
 
 async def test_a_city_may_do_without(city: Settings, admin_bus: NatsBus, owner_db: Database) -> None:
