@@ -99,7 +99,8 @@ class CommandRow(TypedDict):
 
     next_uplink: a class A device is waited for, and when it is expected to speak. before: what telemetry showed.
     airtime_of, airtime_from: the radio gateway that it waits for, and until when at least. kept: why the network server
-    could not give it back. held: it may have it still, and be asked.
+    could not give it back. held: it may have it still, and be asked. fetched: it waits until the device asks for it by
+    HTTP.
     """
 
     command_id: str
@@ -126,6 +127,7 @@ class CommandRow(TypedDict):
     airtime_from: datetime | None
     kept: str | None
     held: bool
+    fetched: bool
     version: int
     change: int
 

@@ -78,7 +78,8 @@ SELECT c.command_id::text AS command_id, c.object_id, coalesce(o.name_ru, '') AS
     SELECT max(n.time) + make_interval(secs => (p.body->>'interval_s')::float8)
     FROM series s JOIN newest n USING (series_id) WHERE s.object_id = c.object_id) END AS next_uplink,
   CASE WHEN c.state = 'queued' AND NOT r.begun THEN r.waiting END AS waiting, r.kept,
-  c.state IN ('queued', 'sent') AND d.attributes->>'protocol' IN ('chirpstack', 'things_stack') AND coalesce(r.held, false) AS held
+  c.state IN ('queued', 'sent') AND d.attributes->>'protocol' IN ('chirpstack', 'things_stack') AND coalesce(r.held, false) AS held,
+  c.state = 'queued' AND NOT coalesce(r.begun, false) AND d.attributes @> '{"protocol": "native", "downlink": "http"}' AS fetched
 FROM command c JOIN object_now o ON o.object_id = c.object_id
 LEFT JOIN object_now d ON d.object_id = c.device_id
 LEFT JOIN LATERAL (SELECT body FROM profile WHERE name = d.attributes->>'profile' ORDER BY version DESC LIMIT 1) p ON true

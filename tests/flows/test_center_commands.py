@@ -1,7 +1,7 @@
 """Commands: rights, limits, second signature, one message each; receipts and time bring them to their end."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -10,10 +10,12 @@ import pytest
 from citynet.access import Actor
 from citynet.bus import INGEST_RECEIPTS
 from citynet.bus_memory import MemoryBus
+from citynet.catalog import catalog
 from citynet.db import Row
 from citynet.errors import BadInput, Conflict, Forbidden, NotFound
 from citynet.model import Command
 from situation_center import commands, intake, receipts, views
+from situation_center.reference.devices import Edit, edit
 from tests.flows.center import Town, person
 
 
@@ -58,6 +60,23 @@ async def test_an_order_leaves_with_everything_the_device_needs(town: Town, oper
     assert expected
     assert (expected["series_id"], expected["target"]) == (town.series("lamp/1", "lamp_level"), 40.0)
     assert await state(town, command) == "queued"
+
+
+async def test_a_command_that_its_device_fetches_lives_longer_and_says_what_it_waits_for(
+    town: Town, operator: Actor
+) -> None:
+    async def shown(command: uuid.UUID) -> Row:
+        row = await views.command_row(town.center, operator, str(command))
+        return {**row, "lives": row["deadline"] - row["requested"]}
+
+    (by_mqtt,) = await order(town, operator, "lamp/1")
+    before = await shown(by_mqtt)
+    admin = await person(town.center, "ada", "administrator")
+    await edit(town.center, admin, "device/lamp-1", wanted=Edit(attributes={"downlink": "http"}))
+    (by_http,) = await order(town, operator, "lamp/1", args={"level": 70})
+    row = await shown(by_http)
+    assert (before["fetched"], row["fetched"]) == (False, True)
+    assert row["lives"] == timedelta(seconds=2 * catalog().profiles["lamp"].interval_s + 60) > before["lives"]
 
 
 async def test_the_same_key_sends_once(town: Town, operator: Actor) -> None:

@@ -187,6 +187,8 @@ def _waits_for(row: CommandRow, language: str, zone: ZoneInfo) -> list[str]:
     if row["airtime_of"] and row["airtime_from"]:
         time = clock_time(row["airtime_from"], zone)
         said.append(say(language, "card.airtime", gateway=row["airtime_of"], time=time))
+    if row["fetched"]:
+        said.append(say(language, "card.fetched"))
     if row["next_uplink"] is not None:
         said.append(say(language, "card.next_uplink", time=clock_time(row["next_uplink"], zone)))
     return said
