@@ -48,6 +48,9 @@ class Ears:
                 said = await self._said(profile, script, self.network.read(body, self.settings))
             except BadInput:
                 continue  # the road of uplinks says why
+            except Exception:  # a device family may fail in any way: this frame only
+                log.exception("a frame that shows no map", device=device)
+                continue
             if isinstance(said, dict):
                 outputs.append(said)
             if len(outputs) == OUTPUTS:

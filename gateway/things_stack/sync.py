@@ -28,6 +28,7 @@ class Reader:
     client: Client
     registered: Registered
     since: datetime | None = None
+    seen: set[str] = field(default_factory=set)  # devices, of this look
     default: Formatters = field(default_factory=Formatters)
     _codecs: dict[Version, str] = field(default_factory=dict)
     _scripts: dict[str, str] = field(default_factory=dict)  # of profiles that were compared
@@ -41,7 +42,7 @@ class Reader:
             doubt = f"{self.client.application}: its own formatter is unknown: {error}"
             self.registered.found.doubts.append(doubt[:300])
         async for some in pieces(self.client.devices()):
-            touched = [one for one in some if self._touched(one)]
+            touched = [one for one in some if self._first(one) and self._touched(one)]
             told = await asyncio.gather(*(self._formatters(one) for one in touched))
             made = [await self._device(one, of) for one, of in zip(touched, told, strict=True)]
             await self.registered.compare("devices", made, untouched=len(some) - len(made))
@@ -51,6 +52,14 @@ class Reader:
         if self.client.api.gateway_key:
             async for some in pieces(self.client.gateways()):
                 await self.registered.compare("gateways", [proposals.gateway(one) for one in some])
+
+    def _first(self, item: Item) -> bool:
+        """Whether no other application has a device of this name: in the city it can stand for one only."""
+        first = item.ids.device_id not in self.seen
+        self.seen.add(item.ids.device_id)
+        if not first:
+            self._doubt(item, f"left out of {self.client.application}: another application has a device of this name")
+        return first
 
     def _touched(self, item: Item) -> bool:
         if self.since is None or not item.updated_at:
@@ -124,14 +133,14 @@ async def look(db: Database, settings: Settings, *, since: datetime | None = Non
     known = apis(settings)
     if not known:
         raise ConfigError("which application? set CITYNET_THINGS_STACK_API, see docs/how-to/things-stack.md")
-    registered, seen = Registered(db, Found(proposals.SOURCE)), set[str]()
+    registered, keys, devices = Registered(db, Found(proposals.SOURCE)), set[str](), set[str]()
     await registered.open()
     for application, api in known.items():
         client = Client(application, api)
         try:
-            reader = Reader(client, registered, since)
-            if api.gateway_key not in seen:
-                seen.add(api.gateway_key)
+            reader = Reader(client, registered, since, devices)
+            if api.gateway_key not in keys:
+                keys.add(api.gateway_key)
                 await reader.gateways()
             await reader.read()
         finally:

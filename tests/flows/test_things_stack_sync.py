@@ -202,6 +202,19 @@ async def test_a_new_kind_of_device_is_read_without_anybody_s_work(
     assert quantities == {"air_temperature", "battery_level"}
 
 
+async def test_a_name_that_two_applications_use_is_one_device(
+    city: Settings, there: Settings, center_db: Database, cluster: Cluster
+) -> None:
+    del cluster.devices[1:]
+    words = {name: {"url": cluster.url, "key": KEY} for name in (APPLICATION, "city-bins@other")}
+    both = city.model_copy(update={"things_stack_api": SecretStr(msgspec.json.encode(words).decode())})
+    found = await sync.look(center_db, both)
+    assert [one.device.attributes["application_id"] for one in found.objects if one.device] == [APPLICATION]
+    assert found.doubts == [
+        "things_stack/device/meter-0: left out of city-bins@other: another application has a device of this name"
+    ]
+
+
 async def test_what_is_missing_is_said(city: Settings, there: Settings, center_db: Database, cluster: Cluster) -> None:
     del cluster.devices[1:]
     with pytest.raises(ConfigError, match="CITYNET_THINGS_STACK_API"):
