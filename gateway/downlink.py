@@ -110,7 +110,8 @@ class DownlinkLane:
         now = self.part.clock.now()
         first: dict[str, Waiting] = {}
         for one in self.waiting:
-            first.setdefault(one.command.external_id, one)
+            # What is fetched goes out by pickup.py, in its order: here it only comes to its end, each for itself.
+            first.setdefault(str(one.command.command_id) if one.fetched else one.command.external_id, one)
         return [one for one in first.values() if one.due <= now and not one.busy][:BATCH]
 
     async def _try(self, one: Waiting, puller: Puller) -> None:
