@@ -2,6 +2,7 @@
 
 Decision 0038. Called after a synchronisation and until the devices have been heard."""
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ from gateway.wire import subject_token
 
 log = structlog.get_logger()
 OUTPUTS = 10  # of different devices are enough
+# What a device family that is not ours may do to bytes that it does not expect.
+FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,8 @@ class Ears:
                 continue
             try:
                 said = await self._said(profile, script, self.network.read(body, self.settings))
-            except BadInput:
+            except (BadInput, *FAULTS):
                 continue  # the road of uplinks says why
-            except Exception:  # a device family may fail in any way: this frame only
-                log.exception("a frame that shows no map", device=device)
-                continue
             if isinstance(said, dict):
                 outputs.append(said)
             if len(outputs) == OUTPUTS:
