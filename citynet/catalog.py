@@ -46,6 +46,7 @@ class Mapping(Strict):
     """Payload key -> quantity; value = payload * scale + offset, in unit, converted to the unit of the quantity.
 
     scale is also the weight of a pulse (0.01 with unit m3). codes says what texts and numbers mean: {"open" = 1}.
+    wraps: the payload at which a register starts again at 0, such as 100000 for five digits.
     """
 
     quantity: str
@@ -55,11 +56,12 @@ class Mapping(Strict):
     unit: str = ""
     codes: dict[str, float] = {}
     invert: bool = False
+    wraps: float | None = Field(None, gt=0)
 
-    @field_validator("scale", "offset")
+    @field_validator("scale", "offset", "wraps")
     @classmethod
-    def _finite(cls, value: float) -> float:
-        if not math.isfinite(value):
+    def _finite(cls, value: float | None) -> float | None:
+        if value is not None and not math.isfinite(value):
             raise ValueError("must be a finite number")
         return value
 

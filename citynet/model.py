@@ -45,6 +45,18 @@ class Quality(IntFlag):
     STUCK = 128
 
 
+class Used(IntFlag):
+    """Bits of what a consumption is; 0 is read from the register at both ends."""
+
+    READ = 0
+    ESTIMATED = 1
+    PARTIAL = 2
+    ROLLOVER = 4
+    SWAP = 8
+    RESET = 16
+    REVERSE = 32
+
+
 # Headers of a batch on readings.edit: who asked, why, and the version of the codec (profile@version).
 EDIT_WHO, EDIT_WHY, EDIT_CODEC = "Citynet-Who", "Citynet-Why", "Citynet-Codec"
 # One batch of readings between gateway, ingest and analytics: columns of equal length, one row a value.

@@ -16,6 +16,7 @@ from ingest.messages import MessageWriter
 from ingest.quarantine import QuarantineWriter
 from ingest.radio_writer import RadioWriter
 from ingest.replay import ReplayLane
+from ingest.rollups import Roller
 from ingest.writer import ReadingsWriter
 
 LIVE_MESSAGES = 64  # a message holds at most 500 kB, about 10,000 rows
@@ -92,6 +93,6 @@ async def run(part: Part) -> None:
     readings = Readings(part)
     try:
         work = [lane.run() for lane in [*readings.lanes(), *lanes(part)]]
-        await together([*work, ReplayLane(part).run(), Archive(part).run(), readings.figures()])
+        await together([*work, ReplayLane(part).run(), Archive(part).run(), Roller(part).run(), readings.figures()])
     finally:
         part.active = False

@@ -11,7 +11,7 @@ import pyarrow as pa
 from citynet.bus import Frame
 from citynet.db import Connection, Row
 from citynet.model import EDIT_CODEC, EDIT_WHO, EDIT_WHY, LiveNewest, Quality, unpack_readings
-from ingest import quarantine, table
+from ingest import quarantine, rollups, table
 from ingest import rows as columns
 from ingest.lane import Outcome
 from ingest.pgbinary import Float8s, Int2s, Int4s, Times
@@ -64,6 +64,8 @@ async def _correct(conn: Connection, rows: Rows, headers: dict[str, str]) -> tup
     words = {"who": headers.get(EDIT_WHO, ""), "why": headers.get(EDIT_WHY, ""), "codec": headers.get(EDIT_CODEC, "")}
     cursor = await conn.execute(SQL["insert_edits"], {**key, "quality": marked, **words})
     edited = await cursor.fetchall()
+    if added or edited:
+        await rollups.mark_due(conn, rows)
     return added, len(edited), pushes + await _correct_newest(conn, edited)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from citynet.bus import Frame
 from citynet.db import Connection
 from citynet.model import LiveChanged, LiveNewest, Quarantined, unpack_readings
-from ingest import quarantine, receipts, table
+from ingest import quarantine, receipts, rollups, table
 from ingest import rows as columns
 from ingest.lane import Outcome
 from ingest.rows import Rows
@@ -41,6 +41,8 @@ class ReadingsWriter:
         puts, refused = await table.put(conn, batch.rows, straight=not self.expect_repeats)
         kept = columns.merge([rows[:0], *(put.rows for put in puts)])
         pushes = await _newest_and_receipts(conn, kept) if len(kept) else []
+        if any(put.new for put in puts):
+            await rollups.mark_due(conn, kept)
         aside += [*self._conflicts(batch.conflicting, puts), *self._refused(refused)]
         outcome = await quarantine.add(conn, aside, payload_bytes=self.payload_bytes)
         outcome.pushes += pushes

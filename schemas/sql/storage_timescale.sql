@@ -16,6 +16,7 @@ CREATE VIEW reading_newest AS
     ORDER BY version DESC LIMIT 1) e ON true;
 GRANT SELECT, INSERT, UPDATE ON reading TO citynet_ingest;
 GRANT SELECT ON reading, reading_newest TO citynet_analytics, citynet_center;
+GRANT SELECT ON reading_newest TO citynet_ingest;
 -- Same name as in native storage, so that ingest need not know: chunks are made by the extension.
 CREATE FUNCTION reading_partition_ensure(moment timestamptz) RETURNS bool
 LANGUAGE plpgsql AS $$
