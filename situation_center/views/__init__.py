@@ -23,6 +23,7 @@ from situation_center.views.registry import classes_in_use as classes_in_use
 from situation_center.views.registry import profile_names as profile_names
 from situation_center.views.registry import registry_page as registry_page
 from situation_center.views.registry import registry_points as registry_points
+from situation_center.views.series import periods as periods
 from situation_center.views.series import points as points
 from situation_center.views.service import service_page as service_page
 from situation_center.views.strip import strip as strip

@@ -1,6 +1,6 @@
 """The shapes of the read models: what screens and REST answers are made of. Times are aware UTC on the city clock."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from typing_extensions import TypedDict
 
@@ -184,6 +184,24 @@ class Points(TypedDict):
     time: list[datetime]
     value: list[float]
     step_s: int
+
+
+class Period(TypedDict):
+    """An hour, local day or month of a series. Figures are of the good readings of all n.
+
+    used: consumption by a register, None where nothing is known; marks: what it is besides read, such as estimated.
+    """
+
+    start: datetime | date
+    n: int
+    good: int
+    low: float | None
+    high: float | None
+    mean: float | None
+    first: float | None
+    last: float | None
+    used: float | None
+    marks: list[str]
 
 
 class Card(TypedDict):

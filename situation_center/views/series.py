@@ -2,17 +2,21 @@
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, cast
+from datetime import date, datetime, time
+from typing import Any, Literal, cast
+from zoneinfo import ZoneInfo
 
 from citynet.access import Actor, allowed, require
 from citynet.db import Row
 from citynet.errors import BadInput, NotFound
+from citynet.model import Used
 from situation_center.store import Center
 from situation_center.views.base import SQL, quantity
-from situation_center.views.rows import Points, SeriesRow
+from situation_center.views.rows import Period, Points, SeriesRow
 
 POINTS_MAX = 10_000
+HOUR_S = 3600
+By = Literal["hour", "day", "month"]
 
 
 def series_row(row: Row, *, low: float | None = None, high: float | None = None) -> SeriesRow:
@@ -41,16 +45,51 @@ async def points(
         raise BadInput("bad_window", "since comes before until, both with a zone")
     if not 1 <= limit <= POINTS_MAX:
         raise BadInput("bad_limit", f"limit is 1 to {POINTS_MAX}")
-    place = await db.row(SQL["series_place"], [series_id])
-    require(actor, "reading.read")
-    if place is None or not allowed(actor, "reading.read", place):
-        raise NotFound(f"no series {series_id}")
+    await _readable(db, actor, series_id)
     given = {"id": series_id, "since": since, "until": until}
     counted = await db.row(SQL["count_points"], given | {"limit": limit + 1})
     if counted and counted["n"] <= limit:
         return _points(series_id, await db.rows(SQL["points"], given), step_s=0)
     step_s = max(1, math.ceil((until - since).total_seconds() / limit))
+    if step_s >= HOUR_S:
+        step_s, since = math.ceil(step_s / HOUR_S) * HOUR_S, since.replace(minute=0, second=0, microsecond=0)
+        rows = await db.rows(SQL["rolled_steps"], given | {"since": since, "step_s": step_s})
+        return _points(series_id, rows, step_s=step_s)
     return (await steps(db, [series_id], since=since, until=until, step_s=step_s))[series_id]
+
+
+async def _readable(db: Center, actor: Actor, series_id: int) -> None:
+    """Raises Forbidden, NotFound."""
+    place = await db.row(SQL["series_place"], [series_id])
+    require(actor, "reading.read")
+    if place is None or not allowed(actor, "reading.read", place):
+        raise NotFound(f"no series {series_id}")
+
+
+async def periods(
+    db: Center, actor: Actor, series_id: int, *, by: By, since: date, until: date, begins: int = 1
+) -> list[Period]:
+    """Hours, days or months of a series in [since, until), local days of the city; months begin on a day of theirs.
+
+    Needs reading.read. Raises NotFound, BadInput (reversed days, more periods than 10,000, begins outside 1..28).
+    """
+    if until <= since:
+        raise BadInput("bad_window", "since comes before until")
+    if not 1 <= begins <= 28:
+        raise BadInput("bad_day", "months begin on a day from 1 to 28")
+    await _readable(db, actor, series_id)
+    ends: list[date] = [since, until]
+    if by == "hour":
+        ends = [datetime.combine(day, time(), ZoneInfo(db.settings.timezone)) for day in ends]
+    given = {"id": series_id, "since": ends[0], "until": ends[1], "begins": begins, "limit": POINTS_MAX + 1}
+    rows = await db.rows(SQL[f"periods_{by}"], given)
+    if len(rows) > POINTS_MAX:
+        raise BadInput("bad_window", f"more than {POINTS_MAX} periods")
+    return [cast(Period, {**row, "marks": _marks(row["marks"])}) for row in rows]
+
+
+def _marks(bits: int) -> list[str]:
+    return [mark.name.lower() for mark in Used if mark & bits and mark.name]
 
 
 async def steps(db: Center, ids: Sequence[int], *, since: datetime, until: datetime, step_s: int) -> dict[int, Points]:

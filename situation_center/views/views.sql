@@ -160,6 +160,40 @@ SELECT series_id, date_bin(make_interval(secs => %(step_s)s), time, %(since)s) A
 FROM reading_newest WHERE series_id = ANY(%(ids)s) AND time >= %(since)s AND time < %(until)s
 GROUP BY 1, 2 ORDER BY 1, 2
 
+-- rolled_steps: the same in steps of whole hours, from the roll-ups; hours that are not rolled up yet from the readings.
+WITH due AS (
+  SELECT DISTINCT hour FROM rollup_due
+  WHERE block = %(id)s::int / 256 AND hour >= %(since)s AND hour < %(until)s),
+hours AS (
+  SELECT hour, good, total FROM rollup_hour
+  WHERE series_id = %(id)s AND hour >= %(since)s AND hour < %(until)s AND good > 0
+    AND hour NOT IN (SELECT hour FROM due)
+  UNION ALL
+  SELECT d.hour, r.good, r.total FROM due d CROSS JOIN LATERAL (
+    SELECT count(*) AS good, sum(value) AS total FROM reading_newest
+    WHERE series_id = %(id)s AND time >= d.hour AND time < d.hour + interval '1 hour' AND quality & 4 = 0) r
+  WHERE r.good > 0)
+SELECT date_bin(make_interval(secs => %(step_s)s), hour, %(since)s) AS time, sum(total) / sum(good) AS value
+FROM hours GROUP BY 1 ORDER BY 1
+
+-- periods_hour: figures and consumption of hours.
+SELECT hour AS start, n, good, low, high, total / nullif(good, 0) AS mean, first, last, used, marks FROM rollup_hour
+WHERE series_id = %(id)s AND hour >= %(since)s AND hour < %(until)s ORDER BY hour LIMIT %(limit)s
+
+-- periods_day: of local days.
+SELECT day AS start, n, good, low, high, total / nullif(good, 0) AS mean, first, last, used, marks FROM rollup_day
+WHERE series_id = %(id)s AND day >= %(since)s AND day < %(until)s ORDER BY day LIMIT %(limit)s
+
+-- periods_month: of months that begin on some day of theirs, such as the 25th, when meters are read for a bill.
+SELECT start, sum(n)::int AS n, sum(good)::int AS good, min(low) AS low, max(high) AS high,
+  sum(total) / nullif(sum(good), 0) AS mean, (array_agg(first ORDER BY day) FILTER (WHERE first IS NOT NULL))[1] AS first,
+  (array_agg(last ORDER BY day DESC) FILTER (WHERE last IS NOT NULL))[1] AS last, sum(used) AS used,
+  bit_or(marks) AS marks
+FROM (
+  SELECT *, (date_trunc('month', day - %(begins)s::int + 1) + make_interval(days => %(begins)s::int - 1))::date AS start
+  FROM rollup_day WHERE series_id = %(id)s AND day >= %(since)s AND day < %(until)s) d
+GROUP BY start ORDER BY start LIMIT %(limit)s
+
 -- search: objects by name or key.
 SELECT object_id, key, class AS class_, name_ru, name_en, service, lon, lat FROM object_now
 WHERE class <> 'device' AND strpos(lower(concat_ws(' ', name_ru, name_en, key)), %(text)s) > 0

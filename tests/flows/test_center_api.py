@@ -112,6 +112,9 @@ async def test_objects_and_readings(client: Client, senior: httpx.AsyncClient) -
     window = {"since": (now - timedelta(hours=1)).isoformat(), "until": now.isoformat()}
     points = await senior.get(f"/series/{town.series('inlet/1', 'water_flow')}/readings", params=window)
     assert points.json()["value"] == []
+    days = {"since": "2026-01-01", "until": "2026-02-01"}
+    asked = await senior.get(f"/series/{town.series('inlet/1', 'water_flow')}/periods", params=days)
+    assert asked.json() == []
 
 
 async def test_an_incident_from_new_to_resolved(client: Client, senior: httpx.AsyncClient) -> None:
@@ -185,6 +188,7 @@ ODD = """
 /nosuch /objects/no/such /objects/99999999999999999999 /incidents/0 /incidents/9999999999999999999999
 /series/1/readings /series/1/readings?since=2026-01-01&until=x /series/1/readings?since=2026-01-01&until=2026-01-02
 /series/99999999999/readings /commands/nosuch /devices/%00 /objects/%00 /objects?text=%00 /devices?limit=0
+/series/1/periods /series/1/periods?since=2026-02-01&until=2026-01-01&by=month /series/1/periods?since=x&until=y
 /services/%D0%B9 /quarantine/1/payload /devices?after=99999999999 /devices?after=x
 """
 

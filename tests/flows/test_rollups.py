@@ -10,11 +10,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from citynet import db
+from citynet.access import Actor
 from citynet.db import Database
+from citynet.errors import NotFound
 from citynet.model import Used
 from citynet.settings import Settings
 from ingest.rollups import Rollups
 from ingest.writer import ReadingsWriter
+from situation_center import views
+from situation_center.views.rows import Period, Points
+from situation_center.views.series import By
+from tests.flows.center import Town
 from tests.support.readings import NOON, Reading, body, store
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -173,3 +179,39 @@ async def test_what_is_stored_while_hours_are_rolled_up_is_not_forgotten(
     hours, days = await tables(database)
     assert sum(row["n"] for row in hours) == sum(row["n"] for row in days) == 20 * rounds
     assert await rolls.roll_up(LATER) == 0
+
+
+async def test_windows_and_periods_are_asked_for(town: Town, senior: Actor) -> None:
+    database = await db.Database(db.dsn(town.center.settings, "ingest")).open()
+    number, zone = town.series("inlet/1", "water_flow"), ZoneInfo(town.center.settings.timezone)
+    start = datetime(2026, 1, 20, tzinfo=zone).astimezone(UTC)
+    await put(database, [(number, start + n * 10 * MINUTE, float(n % 6)) for n in range(6 * 24 * 20)])
+    rolls, until = Rollups(database, zone), start + timedelta(days=20)
+
+    async def window(limit: int) -> Points:
+        return await views.points(town.center, senior, number, since=start, until=until, limit=limit)
+
+    fresh = await window(100)  # before anything is rolled up
+    await rolls.roll_up(LATER)
+    assert await window(100) == fresh
+    assert (fresh["step_s"], set(fresh["value"])) == (5 * 3600, {2.5})
+    assert [len((await window(limit))["value"]) for limit in (480, 2_000)] == [480, 2_000]
+    assert (await window(10_000))["step_s"] == 0
+
+    async def periods(by: By, begins: int = 1) -> list[Period]:
+        days = {"since": date(2026, 1, 1), "until": date(2026, 3, 1)}
+        return await views.periods(town.center, senior, number, by=by, begins=begins, **days)
+
+    assert [len(await periods("hour")), len(await periods("day"))] == [20 * 24, 20]
+    assert [(row["start"], row["n"]) for row in await periods("month")] == [
+        (date(2026, 1, 1), 12 * 144),
+        (date(2026, 2, 1), 8 * 144),
+    ]
+    bill = await periods("month", begins=25)
+    assert [(row["start"], row["n"], row["mean"]) for row in bill] == [
+        (date(2025, 12, 25), 5 * 144, 2.5),
+        (date(2026, 1, 25), 15 * 144, 2.5),
+    ]
+    with pytest.raises(NotFound):
+        await views.periods(town.center, senior, 0, by="day", since=date(2026, 1, 1), until=date(2026, 1, 2))
+    await database.close()

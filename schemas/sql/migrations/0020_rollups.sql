@@ -37,6 +37,7 @@ REVOKE ALL ON FUNCTION rollup_partition_ensure(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION rollup_partition_ensure(timestamptz) TO citynet_ingest;
 GRANT SELECT, INSERT, UPDATE ON rollup_hour, rollup_day TO citynet_ingest;
 GRANT SELECT, INSERT, DELETE ON rollup_due TO citynet_ingest;
+GRANT SELECT ON rollup_due TO citynet_center;
 GRANT SELECT ON reading_newest TO citynet_ingest;
 GRANT SELECT ON rollup_hour, rollup_day, rollup_month TO citynet_analytics, citynet_center, citynet_ingest;
 GRANT USAGE ON SEQUENCE rollup_due_due_id_seq TO citynet_center;
