@@ -194,7 +194,9 @@ class Roller:
         while not self.part.stopping.is_set():
             row = await (await lock.execute(SQL["lock_rollups"])).fetchone()
             if row and row["mine"]:
-                self.part.counters["rollups"] += await rollups.roll_up(self.part.clock.now())
+                # An hour that is not over would be rolled up again and again: whoever asks takes it from the readings.
+                over = self.part.clock.now().replace(minute=0, second=0, microsecond=0)
+                self.part.counters["rollups"] += await rollups.roll_up(over)
             await self.part.pause(max(LOOK_S, self.part.settings.rollup_s / self.part.clock.speed))
 
 
