@@ -199,7 +199,7 @@ class City:
 
         self._adopt(child, start(), start)
 
-    def _wait_for_web(self, limit_s: float = 60) -> None:
+    def _wait_for_web(self, limit_s: float = 180) -> None:
         began = time.monotonic()
         url = f"http://{self.settings.web_host}:{self.settings.web_port}/healthz"
         while time.monotonic() - began < limit_s:

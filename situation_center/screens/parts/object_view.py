@@ -16,6 +16,7 @@ from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.card import named
 from situation_center.screens.parts.marks import passport, priority_mark, severity_word
 from situation_center.views.rows import ObjectCard, QueueRow, SeriesRow
+from situation_center.views.series import By
 from situation_center.wording import clock_time, date_time, measured, say, word
 
 RANGES = {"6h": timedelta(hours=6), "24h": timedelta(hours=24), "7d": timedelta(days=7), "28d": timedelta(days=28)}
@@ -124,8 +125,17 @@ def _short(series: list[SeriesRow], language: str) -> Any:
 
 
 async def plot(who: Actor, series: SeriesRow, length: timedelta) -> Any:
-    """The newest stretch of a series, with its usual range."""
+    """The newest stretch of a series, with its usual range; what a register says is consumption, by hour or day."""
     place = desk()
     until = (await views.strip(place.db, who))["now"]
+    look: Any = {"theme": who.theme, "language": who.language, "zone": place.zone}
+    known = catalog().quantities.get(series["quantity"])
+    if known and known.kind == "cumulative" and length >= RANGES["24h"]:
+        by: By = "hour" if length == RANGES["24h"] else "day"
+        first, last = ((moment.astimezone(place.zone)).date() for moment in (until - length, until))
+        end = last + timedelta(days=1)
+        found = await views.periods(place.db, who, series["series_id"], by=by, since=first, until=end)
+        since = first if by == "day" else until - length
+        return charts.consumption(series, [row for row in found if row["start"] >= since], by=by, **look)
     points = await views.points(place.db, who, series["series_id"], since=until - length, until=until)
-    return charts.one(series, points, theme=who.theme, language=who.language, zone=place.zone)
+    return charts.one(series, points, **look)
