@@ -16,7 +16,7 @@ from ingest.messages import MessageWriter
 from ingest.quarantine import QuarantineWriter
 from ingest.radio_writer import RadioWriter
 from ingest.replay import ReplayLane
-from ingest.rollups import Roller
+from ingest.roller import Roller
 from ingest.writer import ReadingsWriter
 
 LIVE_MESSAGES = 64  # a message holds at most 500 kB, about 10,000 rows

@@ -1,9 +1,6 @@
 """Consumption by a cumulative register: what flowed between readings, over any periods. Pure; called by rollups.py.
 
-Between two readings the flow is taken as even, so that periods add up to the unit whatever their bounds; a period whose
-bound lies in a gap longer than itself says that it is estimated. What a register does besides counting up, DOMAIN.md:
-it rolls over, is exchanged (with a record), starts again, or runs backwards.
-"""
+What a register does besides counting up: it rolls over, is exchanged, starts again, or runs backwards."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -76,9 +73,11 @@ def _fall(before: float, after: float, wraps: float | None) -> tuple[float, Used
     return after - before, Used.REVERSE
 
 
-def over(register: Register, time: Ints, value: Floats, edges: Ints) -> tuple[Floats, Marks]:
+def over(register: Register, time: Ints, value: Floats, *, edges: Ints) -> tuple[Floats, Marks]:
     """Consumption in each period [edges[k], edges[k + 1]), NaN where nothing is known, and its marks.
 
+    Between two readings the flow is taken as even, so that periods add up to the unit whatever their bounds; one whose
+    bound lies in a gap that is longer than itself says that it is estimated.
     A period that readings cover in part counts that part and says so.
     """
     count = len(edges) - 1

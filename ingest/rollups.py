@@ -8,33 +8,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import structlog
 
-from citynet import catalog, db
-from citynet.catalog import Profile
+from citynet import catalog
 from citynet.db import Connection, Database, Row
-from citynet.part import Part
 from ingest import consumption
-from ingest.consumption import Register, Swap
-from ingest.lane import ACTOR, AWAY
+from ingest.lane import ACTOR
 from ingest.pgbinary import Float8s, Int2s, Int4s, Times
+from ingest.registers import SQL, registers_of
 from ingest.rows import Rows
 from ingest.table import microseconds, moment
 
-log = structlog.get_logger()
-SQL = db.named_sql(Path(__file__).with_name("rollups.sql"))
 BLOCK = 256
 HOUR_US = 3_600_000_000
 HOUR = timedelta(hours=1)
 # One transaction: a block over so long a time; hours apart by less than TOGETHER are one window.
 WINDOW, TOGETHER = timedelta(days=7), timedelta(hours=3)
 DUE_AT_ONCE = 20_000
-LOOK_S = 1.0
 
 
 async def mark_due(conn: Connection, rows: Rows) -> None:
@@ -144,7 +137,9 @@ class Rollups:
             since, until = (microseconds(readings[0][end]) for end in ("since", "until"))
             time = np.array([microseconds(row["time"]) for row in readings], np.int64)
             edges = np.arange(since, until + 1, HOUR_US)
-            used, marks = consumption.over(registers[number], time, np.array([row["value"] for row in readings]), edges)
+            used, marks = consumption.over(
+                registers[number], time, np.array([row["value"] for row in readings]), edges=edges
+            )
             known = ~np.isnan(used)
             columns["hours"] += edges[:-1][known].tolist()
             columns["used"] += used[known].tolist()
@@ -170,74 +165,3 @@ class Rollups:
             names = ("series", "days", "since", "until")
             given = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
             await conn.execute(SQL["days"], given)
-
-
-@dataclass
-class Roller:
-    """Rolls up while the part runs, in whichever process of ingest has the lock."""
-
-    part: Part
-
-    async def run(self) -> None:
-        """Work until the part stops; while the database is away, marks wait in it."""
-        while not self.part.stopping.is_set():
-            try:
-                async with self.part.db.own_connection() as lock:
-                    await self._keep(lock)
-            except AWAY as error:
-                log.warning("roll-ups wait", error=(str(error) or type(error).__name__).splitlines()[0])
-                await self.part.pause(LOOK_S)
-
-    async def _keep(self, lock: Connection) -> None:
-        """Every few minutes of the city. Raises when the connection, and with it the lock, is gone."""
-        rollups = Rollups(self.part.db, ZoneInfo(self.part.settings.timezone))
-        while not self.part.stopping.is_set():
-            row = await (await lock.execute(SQL["lock_rollups"])).fetchone()
-            if row and row["mine"]:
-                # An hour that is not over would be rolled up again and again: whoever asks takes it from the readings.
-                over = self.part.clock.now().replace(minute=0, second=0, microsecond=0)
-                self.part.counters["rollups"] += await rollups.roll_up(over)
-            await self.part.pause(max(LOOK_S, self.part.settings.rollup_s / self.part.clock.speed))
-
-
-async def registers_of(conn: Connection, counting: list[Row]) -> dict[int, Register]:
-    """How each of these series counts: its exchanges, what its meters are multiplied by, and where they roll over."""
-    ids, objects = [row["series_id"] for row in counting], list({row["object_id"] for row in counting})
-    swaps: dict[int, list[Swap]] = defaultdict(list)
-    for row in await (await conn.execute(SQL["swaps"], {"ids": ids})).fetchall():
-        swaps[row["series_id"]].append(Swap(microseconds(row["at"]), row["final"], row["initial"]))
-    meters: dict[int, list[Row]] = defaultdict(list)
-    for row in await (await conn.execute(SQL["meters"], {"objects": objects})).fetchall():
-        meters[row["object_id"]].append(row)
-    names = list({row["profile"] for rows in meters.values() for row in rows if row["profile"]})
-    found = await (await conn.execute(SQL["profiles"], {"names": names})).fetchall()
-    profiles = {row["name"]: Profile.model_validate(row["body"]) for row in found}
-    return {
-        row["series_id"]: Register(
-            wraps=_wraps(row, profiles, meters[row["object_id"]]),
-            swaps=swaps[row["series_id"]],
-            factors=_factors(meters[row["object_id"]]),
-        )
-        for row in counting
-    }
-
-
-def _wraps(series: Row, profiles: dict[str, Profile], meters: list[Row]) -> float | None:
-    """Where the register of the meter that is there now starts again, in the unit of the series."""
-    profile = profiles.get(meters[-1]["profile"]) if meters else None
-    place = (series["quantity"], series["channel"])
-    for mapping in profile.map.values() if profile else ():
-        if (mapping.quantity, mapping.channel) == place and mapping.wraps is not None:
-            line = mapping.line(catalog.catalog().quantities[mapping.quantity].unit)
-            return float(line.factor) * mapping.wraps
-    return None
-
-
-def _factors(meters: list[Row]) -> list[tuple[int, float]]:
-    """From when on the register of a point is multiplied by what."""
-    return [(microseconds(row["valid_from"]), _number(row["ratio"]) * _number(row["weight"])) for row in meters]
-
-
-def _number(told: object) -> float:
-    usable = isinstance(told, (int, float)) and not isinstance(told, bool) and 0 < told < float("inf")
-    return float(told) if usable else 1.0  # type: ignore[arg-type]

@@ -172,8 +172,7 @@ async def test_what_is_stored_while_hours_are_rolled_up_is_not_forgotten(
 
     filling = asyncio.create_task(fill())
     while not filling.done():
-        await rolls.roll_up(LATER)
-        await asyncio.sleep(0)
+        await rolls.roll_up(LATER)  # gives way to the other task at every answer of the database
     await filling
     await rolls.roll_up(LATER)
     hours, days = await tables(database)

@@ -14,7 +14,7 @@ H = 3_600_000_000
 def used(register: Register, readings: dict[float, float], edges: list[float]) -> list[tuple[float, Used]]:
     """Consumption between edges; times in hours."""
     time = np.array([round(hour * H) for hour in readings], np.int64)
-    found, marks = over(register, time, np.array(list(readings.values()), float), np.array(edges) * H)
+    found, marks = over(register, time, np.array(list(readings.values()), float), edges=np.array(edges) * H)
     return [(float(value), Used(mark)) for value, mark in zip(found, marks, strict=True)]
 
 
@@ -79,8 +79,8 @@ def test_periods_add_up_to_the_whole(steps: list[tuple[int, int]], edges: list[i
     total = np.cumsum([amount for _, amount in steps]).astype(float)
     value = total % wraps if wraps else total
     register, bounds = Register(wraps=wraps), np.array(sorted(edges), np.int64)
-    found, _ = over(register, time, value, bounds)
-    whole, _ = over(register, time, value, bounds[[0, -1]])
+    found, _ = over(register, time, value, edges=bounds)
+    whole, _ = over(register, time, value, edges=bounds[[0, -1]])
     assert np.nansum(found) == pytest.approx(np.nansum(whole), abs=1e-9 * max(1.0, total[-1]))
 
 

@@ -11,7 +11,7 @@ from citynet.catalog import catalog
 from citynet.model import Quality
 from situation_center import views
 from situation_center.desk import desk
-from situation_center.screens.parts import card, charts
+from situation_center.screens.parts import bars, card, charts
 from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.card import named
 from situation_center.screens.parts.marks import passport, priority_mark, severity_word
@@ -136,6 +136,6 @@ async def plot(who: Actor, series: SeriesRow, length: timedelta) -> Any:
         end = last + timedelta(days=1)
         found = await views.periods(place.db, who, series["series_id"], by=by, since=first, until=end)
         since = first if by == "day" else until - length
-        return charts.consumption(series, [row for row in found if row["start"] >= since], by=by, **look)
+        return bars.consumption(series, [row for row in found if row["start"] >= since], by=by, **look)
     points = await views.points(place.db, who, series["series_id"], since=until - length, until=until)
     return charts.one(series, points, **look)
