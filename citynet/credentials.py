@@ -52,6 +52,16 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
+def client_id(external_id: str) -> str:
+    """The only MQTT client id of a device: its identifier; the dot, which the broker takes in none, is written %2E."""
+    return external_id.replace("%", "%25").replace(".", "%2E")
+
+
+def device_of(client_id: str) -> str:
+    """The device whose client id this is, if it is one's."""
+    return client_id.replace("%2E", ".").replace("%25", "%")
+
+
 def _credential(row: Row) -> Credential:
     return Credential(**row | {"sha256": bytes(row["sha256"]) if row["sha256"] is not None else None})
 

@@ -322,13 +322,15 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 class ProposalRequest(msgspec.Struct, frozen=True):
     """Body of rpc.registry.propose: at most 500 objects, parents before children; profiles by name.
 
-    codecs: scripts in JavaScript by the name of their profile.
+    codecs: scripts in JavaScript by the name of their profile. tokens: external id of a proposed device -> SHA-256
+    of the token that it was made with; it counts for a device that never had a credential.
     """
 
     source: str
     objects: list[Proposal]
     profiles: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     codecs: dict[str, str] = msgspec.field(default_factory=dict)
+    tokens: dict[str, bytes] = msgspec.field(default_factory=dict)
 
 
 class CodecTry(msgspec.Struct, frozen=True, kw_only=True):

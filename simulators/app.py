@@ -20,7 +20,7 @@ from citynet.bus import NatsBus
 from citynet.clock import Clock, wall_clock
 from citynet.db import Database
 from citynet.errors import Unavailable
-from citynet.model import PartStats
+from citynet.model import PartStats, Proposal
 from citynet.settings import Settings
 from simulators import faults, history, registration, tracks, world
 from simulators.fleet import Fleet
@@ -107,19 +107,24 @@ class Simulator:
             return []
         return faults.schedule(self.world, self.plan.seed, self.plan.faults_s, then_hours=self.plan.then_hours)
 
+    @property
+    def recorded(self) -> list[Proposal]:
+        """The devices of recordings."""
+        return [track.proposal for track in self.tracks]
+
     async def register(self) -> int:
         """Proposes the whole city; the number of objects that were new or changed."""
         async with patient_bus(self.settings) as client:
             began = time.monotonic()
-            changed = await registration.propose(client, "simulators", self.world.objects)
-            changed += await registration.propose(client, "recordings", [t.proposal for t in self.tracks])
+            changed = await registration.propose(client, "simulators", self.world.objects, self.settings)
+            changed += await registration.propose(client, "recordings", self.recorded, self.settings)
         self.say(f"  city of {len(self.world.objects)} objects registered in {time.monotonic() - began:.1f} s")
         return changed
 
     def connect(self) -> Fleet:
         """Puts the fleet on its wires; what a former time line has already ended stays over."""
         line = faults.FaultLine(self.faults, self.memory.faults_from)
-        self.fleet = Fleet(self.settings, self.city, self.clock, line=line, ledger=self.ledger)
+        self.fleet = Fleet(self.settings, self.city, self.clock, line=line, ledger=self.ledger, recorded=self.recorded)
         self.fleet.radio.f_cnt.update(self.memory.f_cnt)
         self.fleet.wires.start()
         ahead = [track.since(self.memory.until) for track in self.tracks]
@@ -151,6 +156,7 @@ class Simulator:
         began = time.monotonic()
         values = await history.backfill(self.city, fleet.wires, self.settings, start=start, end=now)
         values += await self.player.past() if self.player else 0
+        fleet.wires.shared.stop()
         if values:
             days = (now - start) / DAY_S
             self.say(f"  {days:.1f} days of history ({values} values) sent in {time.monotonic() - began:.1f} s")
@@ -190,8 +196,7 @@ class Simulator:
             while True:
                 ledger, fleet = self.ledger, self.fleet
                 counters = {"messages": ledger.messages, "values": ledger.live_values, "history": ledger.history_values}
-                waiting = sum(wire.outstanding for wire in fleet.wires.all) if fleet else 0
-                stats = PartStats("simulate", os.getpid(), True, counters, {"unacknowledged": waiting})
+                stats = PartStats("simulate", os.getpid(), True, counters, fleet.wires.gauges() if fleet else {})
                 with contextlib.suppress(Unavailable):
                     await client.push("stats.simulate", msgspec.json.encode(stats))
                 await asyncio.sleep(1)

@@ -18,9 +18,9 @@ from citynet.settings import Settings
 from citynet.supervisor import City
 from simulators import app as simulation
 from simulators import registration, tracks
-from simulators.fleet import connect
 from simulators.ledger import Ledger
 from simulators.replay import Player, play_messages, read_messages
+from simulators.wires import connect
 
 
 class Form(StrEnum):
@@ -103,8 +103,8 @@ def replay(
 
 async def _tracks(city: Settings, found: list[tracks.Track], clock: Clock) -> int:
     async with simulation.patient_bus(city) as client:
-        await registration.propose(client, "recordings", [track.proposal for track in found])
-    wires = connect(city, "citynet-replay", ledger=Ledger())
+        await registration.propose(client, "recordings", [track.proposal for track in found], city)
+    wires = connect(city, "citynet-replay", devices=[track.proposal for track in found], ledger=Ledger())
     wires.start()
     player = Player(found, wires, clock, limits=city)
     typer.echo(f"{await player.past()} values of the past sent")
@@ -121,7 +121,7 @@ async def _messages(city: Settings, file: Path, *, speed: float | None, rebase: 
         await asyncio.to_thread(_set_speed, city, speed, origin)
     clock = await simulation.city_clock(city)
     shift = clock.now().timestamp() - messages[0].time if rebase is Rebase.NOW else 0.0
-    wires = connect(city, "citynet-replay", ledger=Ledger())
+    wires = connect(city, "citynet-replay", devices=[], ledger=Ledger())
     wires.start()
     sent = await play_messages(messages, wires, clock, shift_s=shift, stopping=asyncio.Event())
     await wires.drain(60.0)

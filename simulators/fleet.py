@@ -4,9 +4,7 @@ import asyncio
 import heapq
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
-from zlib import crc32
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -17,17 +15,17 @@ from citynet.model import Proposal
 from citynet.settings import Settings
 from simulators.faults import FaultLine
 from simulators.ledger import Ledger, Note
-from simulators.mqtt import Concentrator, Message
 from simulators.network_server import NetworkServer
 from simulators.physics.city import City
 from simulators.physics.kind import Answer, Args, Kind
 from simulators.physics.rhythm import Array
+from simulators.wires import connect
 
 log = structlog.get_logger()
-CONCENTRATORS = 4
 TICK_S = 0.1
 RESPONSE_S = 1.0  # city seconds from a command to the device's answer
 REMEMBERED_COMMANDS = 2_000
+REPORTS_HELD = 20  # what a device without a connection keeps for later; then it forgets
 
 
 class Order(msgspec.Struct):
@@ -39,61 +37,27 @@ class Order(msgspec.Struct):
     deadline: str | float | None = None
 
 
-@dataclass
-class Wires:
-    """All connections of the field: several concentrators for MQTT devices, one network server for LoRaWAN."""
-
-    concentrators: list[Concentrator]
-    radio: Concentrator
-
-    @property
-    def all(self) -> list[Concentrator]:
-        """Every connection."""
-        return [*self.concentrators, self.radio]
-
-    def of(self, external_id: str) -> Concentrator:
-        """A device always speaks through the same connection, so its messages keep their order."""
-        return self.concentrators[crc32(external_id.encode()) % len(self.concentrators)]
-
-    async def drain(self, limit_s: float) -> bool:
-        """Waits for every acknowledgement; False when some did not come."""
-        return all(await asyncio.gather(*(wire.drain(limit_s) for wire in self.all)))
-
-    def start(self) -> None:
-        """Connects all."""
-        for wire in self.all:
-            wire.start()
-
-    def stop(self) -> None:
-        """Disconnects all."""
-        for wire in self.all:
-            wire.stop()
-
-
-def connect(settings: Settings, prefix: str, *, ledger: Ledger, on_message: Message | None = None) -> Wires:
-    """Connections of the field, not started yet. With on_message they also take what is sent down."""
-
-    def wire(user: str, name: str, topic: str = "") -> Concentrator:
-        heard = topic if on_message else ""
-        return Concentrator(settings, user, name, on_acked=ledger.acked, topic=heard, on_message=on_message)
-
-    down = ["devices/+/down/#", *[""] * (CONCENTRATORS - 1)]
-    fleet = [wire("fleet", f"{prefix}-fleet-{i}", topic) for i, topic in enumerate(down)]
-    return Wires(fleet, wire("lorawan", f"{prefix}-lorawan", "application/+/device/+/command/down"))
-
-
 class Fleet:
-    """All devices of the city on their wires."""
+    """All devices of the city on their wires; recorded ones have theirs too, and are played by others."""
 
-    def __init__(self, settings: Settings, city: City, clock: Clock, *, line: FaultLine | None, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        city: City,
+        clock: Clock,
+        *,
+        line: FaultLine | None,
+        ledger: Ledger,
+        recorded: Sequence[Proposal] = (),
+    ) -> None:
         self.city, self.clock, self.ledger, self._line = city, clock, ledger, line
-        self._loop = asyncio.get_running_loop()
         self._plans: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = itertools.count()
         self._answered: OrderedDict[str, Answer | None] = OrderedDict()
         self._due: dict[str, Array] = {}
         self._last_second: dict[str, int] = {}
-        self.wires = connect(settings, "citynet", ledger=ledger, on_message=self._from_broker)
+        devices = [*(device for kind in city.kinds.values() for device in kind.devices), *recorded]
+        self.wires = connect(settings, "citynet", devices=devices, ledger=ledger, on_message=self._take)
         self.radio = NetworkServer(city, self.wires.radio, self._later)
         self._start_rhythm(self._now())
 
@@ -118,7 +82,7 @@ class Fleet:
     async def run(self, stopping: asyncio.Event) -> None:
         """Ticks until stopping is set; the wires must have been started."""
         while not stopping.is_set():
-            await asyncio.gather(*(wire.room() for wire in self.wires.all))
+            await self.wires.room()
             self.tick(self._now())
             await asyncio.sleep(TICK_S)
 
@@ -159,14 +123,13 @@ class Fleet:
         if spec.protocol == "chirpstack":
             self.radio.uplink(device, float(second), values, note=note)
             return
+        wire = self.wires.of(spec.external_id)
+        if not wire.connected and wire.outstanding >= REPORTS_HELD:
+            return
         body = msgspec.json.encode({"time": second, "values": values})
-        self.wires.of(spec.external_id).publish(f"devices/{spec.external_id}/up", body, note)
+        wire.publish(f"devices/{spec.external_id}/up", body, note)
 
     # ---------------------------------------------------------------- commands
-
-    def _from_broker(self, topic: str, payload: bytes) -> None:
-        """In a network thread: hands over to the loop."""
-        self._loop.call_soon_threadsafe(self._take, topic, payload)
 
     def _take(self, topic: str, payload: bytes) -> None:
         try:

@@ -7,10 +7,10 @@ import msgspec
 import numpy as np
 
 from citynet.settings import Settings
-from simulators.fleet import Wires
 from simulators.ledger import Note
 from simulators.physics.city import City
 from simulators.physics.kind import Kind
+from simulators.wires import Wires
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,9 @@ async def backfill(city: City, wires: Wires, limits: Settings, *, start: float, 
     """Publishes the past; returns the number of values once all is acknowledged by the broker."""
     values = 0
     for chunk in chunks(city, start, end, limits=limits):
-        wire = wires.of(chunk.note.external_id)
-        wire.publish(f"devices/{chunk.note.external_id}/history", chunk.body, chunk.note)
+        name = chunk.note.external_id
+        wires.of(name).publish(f"devices/{name}/history", chunk.body, chunk.note)
         values += chunk.note.values
-        await wire.room()
+        await wires.room()
     await wires.drain(120.0)
     return values

@@ -32,7 +32,7 @@ class Ledger:
     notes: list[Note] = field(default_factory=list)
 
     def acked(self, note: Note | None) -> None:
-        """Called from the network threads; receipts and joins carry no note."""
+        """The broker has stored a message; receipts and joins carry no note."""
         self.messages += 1
         if note is None:
             return

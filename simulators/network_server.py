@@ -14,7 +14,7 @@ from gateway.devices import codecs
 from simulators import chirpstack
 from simulators.chirpstack import Heard
 from simulators.ledger import Note
-from simulators.mqtt import Concentrator
+from simulators.mqtt import Line
 from simulators.physics.city import City
 
 NEAR_DBM, NOISE_DBM, METRES_PER_DEGREE = -72.0, -117.0, 111_195.0
@@ -37,7 +37,7 @@ class Downlink(msgspec.Struct, rename="camel"):
 class NetworkServer:
     """later(delay_s, call) runs call(city time) after a delay in city seconds."""
 
-    def __init__(self, city: City, wire: Concentrator, later: Later) -> None:
+    def __init__(self, city: City, wire: Line, later: Later) -> None:
         self._city, self._wire, self._later = city, wire, later
         self._rng = np.random.default_rng([city.world.seed, 71])
         self.f_cnt: Counter[str] = Counter()

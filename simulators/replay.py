@@ -20,10 +20,10 @@ from citynet.errors import ConfigError
 from citynet.settings import Settings
 from simulators import chirpstack
 from simulators.chirpstack import Heard
-from simulators.fleet import Wires
 from simulators.ledger import Note
 from simulators.physics.rhythm import Array
 from simulators.tracks import RECORDED_GATEWAY, Track
+from simulators.wires import Wires
 
 HEARD = [Heard(RECORDED_GATEWAY, -97, 6.5)]
 
@@ -72,7 +72,7 @@ class Player:
         for track, split in zip(self._tracks, self._split, strict=True):
             for batch in _batches(rows(track, 0, split), self._limits.values_per_uplink):
                 self._history(track, batch)
-                await self._wires.of(_external_id(track)).room()
+                await self._wires.room()
         await self._wires.drain(120.0)
         return self.sent - before
 
@@ -83,7 +83,7 @@ class Player:
             if not await wait_until(row.second, self.clock, stopping):
                 return
             self._send(row)
-            await self._wires.of(_external_id(row.track)).room()
+            await self._wires.room()
 
     def _send(self, row: Row) -> None:
         external_id = _external_id(row.track)
@@ -179,10 +179,10 @@ async def play_messages(
     for message in messages:
         if not await wait_until(message.time + shift_s, clock, stopping):
             break
-        wire = wires.radio if message.topic.startswith("application/") else wires.of(message.topic)
+        wire = wires.radio if message.topic.startswith("application/") else wires.shared
         wire.publish(message.topic, shift_times(message.payload, shift_s), None)
         sent += 1
-        await wire.room()
+        await wires.room()
     return sent
 
 

@@ -15,7 +15,17 @@ from citynet.errors import BadInput, CitynetError
 from citynet.model import ProposalRequest, Reply
 from citynet.part import Part
 from citynet.registry import Registry
-from situation_center import battery_days, groups, intake, outbox, receipts, registry_write, system_objects, timers
+from situation_center import (
+    battery_days,
+    credentials,
+    groups,
+    intake,
+    outbox,
+    receipts,
+    registry_write,
+    system_objects,
+    timers,
+)
 from situation_center.gateways import Gateways
 from situation_center.reactions import reactions
 from situation_center.sign_in import SignInWatch
@@ -74,6 +84,7 @@ class Worker:
         try:
             request = msgspec.json.decode(message.data, type=ProposalRequest)
             applied = await registry_write.apply(self.center, request, catalog())
+            await self.enrol(request)
         except (BadInput, msgspec.MsgspecError, psycopg.DataError, psycopg.IntegrityError) as error:
             self.part.counters["proposals_refused"] += 1
             return msgspec.json.encode(Reply(False, error=str(error).splitlines()[0]))
@@ -82,6 +93,13 @@ class Worker:
         self.part.counters["proposals"] += 1
         self.wakes["outbox"].set()
         return msgspec.json.encode(Reply(True, applied=applied))
+
+    async def enrol(self, request: ProposalRequest) -> None:
+        """Devices that were made with a token may sign in with it from now on."""
+        proposed = {p.device.external_id for p in request.objects if p.device}
+        hashes = {name: sha256 for name, sha256 in request.tokens.items() if name in proposed}
+        if hashes:
+            await credentials.enrol(self.center, hashes, by=registry_write.ACTOR)
 
     async def listen(self, bus: Bus) -> None:
         """Subscribe to what wakes the loops and to proposals."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from citynet.credentials import Credential, with_certificate, with_token
+from citynet.credentials import Credential, client_id, device_of, with_certificate, with_token
 from citynet.errors import BadInput
 from gateway.identity.requests import Request
 from gateway.wire import subject_token
@@ -43,16 +43,6 @@ class Refused:
     """Nobody may in; reason is a word of REASONS."""
 
     reason: str
-
-
-def client_id(external_id: str) -> str:
-    """The only MQTT client id of a device: its identifier; the dot, which the broker takes in none, is written %2E."""
-    return external_id.replace("%", "%25").replace(".", "%2E")
-
-
-def device_of(client_id: str) -> str:
-    """The device whose client id this is, if it is one's."""
-    return client_id.replace("%2E", ".").replace("%25", "%")
 
 
 def claimed(request: Request) -> str:

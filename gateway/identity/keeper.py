@@ -10,10 +10,9 @@ import structlog
 
 from citynet.broker_config import SHARED
 from citynet.bus import Incoming
-from citynet.credentials import Known
+from citynet.credentials import Known, client_id, device_of
 from citynet.errors import Unavailable
 from citynet.part import Part
-from gateway.identity.judge import client_id, device_of
 from gateway.identity.notices import Notices
 from gateway.identity.sessions import Sessions
 

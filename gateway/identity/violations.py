@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from gateway.identity.judge import device_of
+from citynet.credentials import device_of
 
 EVERY_S = 0.5
 READ_BYTES = 1_000_000

@@ -10,6 +10,8 @@ import pytest
 
 from citynet import part as shell
 from citynet.bus import GATEWAY_COMMANDS, Incoming, NatsBus
+from citynet.credentials import digest, of_devices
+from citynet.db import Database
 from citynet.errors import Unavailable
 from citynet.model import Command, LiveChanged, ProposalRequest, Reply
 from citynet.settings import Settings
@@ -57,6 +59,22 @@ async def test_proposals_over_the_bus(running: shell.Part, admin_bus: NatsBus) -
     assert not (await ask(admin_bus, b"{")).ok
     wrong = msgspec.json.encode(ProposalRequest("test", [msgspec.structs.replace(small_city()[-1], org="org/none")]))
     assert "unknown_key" in (await ask(admin_bus, wrong)).error
+
+
+async def test_a_proposed_device_brings_its_token_once(
+    running: shell.Part, center_db: Database, admin_bus: NatsBus
+) -> None:
+    lamp = next(one for one in small_city() if one.device and one.device.protocol == "native")
+    assert lamp.device is not None
+    name = lamp.device.external_id
+    for token in ("first", "second"):
+        tokens = {name: digest(token), "somebody-else": digest(token)}
+        request = ProposalRequest("test", small_city(), tokens=tokens)
+        assert (await ask(admin_bus, msgspec.json.encode(request))).ok
+    found = await of_devices(center_db, [name, "somebody-else"])
+    assert {key: [one.sha256 for one in own] for key, own in found.items()} == {name: [digest("first")]}
+    short = ProposalRequest("test", small_city(), tokens={name: b"short"})
+    assert "bad_hash" in (await ask(admin_bus, msgspec.json.encode(short))).error
 
 
 async def test_from_condition_to_command_and_back(running: shell.Part, city: Settings, admin_bus: NatsBus) -> None:

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from citynet.broker_config import SHARED, USERS, broker_config, device_rights, issuer
-from citynet.credentials import Credential, digest
+from citynet.credentials import Credential, client_id, device_of, digest
 from citynet.settings import Settings
 from gateway.identity import violations
-from gateway.identity.judge import SESSION_MAX, Granted, Refused, claimed, client_id, device_of, first_look, judge
+from gateway.identity.judge import SESSION_MAX, Granted, Refused, claimed, first_look, judge
 from gateway.identity.requests import Request, read
 from gateway.identity.tickets import Issuer
 

@@ -1,0 +1,128 @@
+"""Who speaks over which connection: every MQTT device for itself, with the token it was made with."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import resource
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from citynet.catalog import catalog
+from citynet.credentials import client_id
+from citynet.model import DeviceSpec, Proposal
+from citynet.settings import Settings
+from simulators.ledger import Ledger
+from simulators.mqtt import Caller, Line, Message
+
+SIGN_INS_S = 200.0  # devices that are switched on in a second
+OUTSTANDING_MAX = 20_000
+FILES_FOR_OTHERS = 256
+RADIO_TOPIC = "application/+/device/+/command/down"
+
+
+def token(settings: Settings, external_id: str) -> str:
+    """The token that a simulated device was made with: drawn from one secret of the home, so that none is kept."""
+    drawn = hmac.new(settings.secret("simulated_devices").encode(), external_id.encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(drawn.digest()).rstrip(b"=").decode()
+
+
+def signs_in(device: DeviceSpec | None) -> bool:
+    """Whether a device comes to the broker itself; others come through their network server."""
+    return device is not None and device.protocol == "native"
+
+
+@dataclass
+class Wires:
+    """All connections of the field: one for each MQTT device, one network server for all LoRaWAN devices.
+
+    What has no token of its own goes over the shared user: the past of radio devices, and recorded messages of
+    whoever it was.
+    """
+
+    own: dict[str, Line]
+    shared: Line
+    radio: Line
+
+    @property
+    def all(self) -> list[Line]:
+        """Every connection."""
+        return [*self.own.values(), self.shared, self.radio]
+
+    def of(self, external_id: str) -> Line:
+        """The connection that a device speaks through."""
+        return self.own.get(external_id, self.shared)
+
+    @property
+    def outstanding(self) -> int:
+        """Messages that the broker has not acknowledged yet."""
+        return sum(line.outstanding for line in self.all)
+
+    def gauges(self) -> dict[str, float]:
+        """What the pipeline page shows of them."""
+        lines = self.all
+        return {
+            "unacknowledged": self.outstanding,
+            "signed_in": sum(line.connected for line in lines),
+            "refused": sum(line.refused for line in lines),
+        }
+
+    async def room(self) -> None:
+        """Waits while too much is unacknowledged."""
+        while self.outstanding > OUTSTANDING_MAX:  # noqa: ASYNC110 - emptied by the broker
+            await asyncio.sleep(0.02)
+
+    async def drain(self, limit_s: float) -> bool:
+        """Waits for every acknowledgement; False when some did not come. Who is refused is not waited for."""
+        for _ in range(int(limit_s / 0.02)):
+            if not any(line.outstanding for line in self.all if not line.refused):
+                break
+            await asyncio.sleep(0.02)
+        return not self.outstanding
+
+    def start(self) -> None:
+        """Connects the network server, and the devices one after another; the shared user comes when it is needed."""
+        self.radio.start()
+        for number, line in enumerate(self.own.values()):
+            line.start(after_s=number / SIGN_INS_S)
+
+    def stop(self) -> None:
+        """Disconnects all."""
+        for line in self.all:
+            line.stop()
+
+
+def connect(
+    settings: Settings,
+    prefix: str,
+    *,
+    devices: Iterable[Proposal],
+    ledger: Ledger,
+    on_message: Message | None = None,
+) -> Wires:
+    """Connections of the field, not started yet. With on_message they also take what is sent down."""
+
+    def line(user: str, password: str, name: str, topic: str = "") -> Line:
+        caller = Caller(user, password, name, topic if on_message else "")
+        return Line(settings, caller, on_acked=ledger.acked, on_message=on_message)
+
+    def shared(user: str, topic: str = "") -> Line:
+        return line(user, settings.secret(f"nats_{user}"), f"{prefix}-{user}", topic)
+
+    own: dict[str, Line] = {}
+    for spec in (proposal.device for proposal in devices):
+        if spec is not None and signs_in(spec):
+            profile = catalog().profiles.get(spec.profile)
+            topic = f"devices/{spec.external_id}/down/#" if profile and profile.command else ""
+            name = spec.external_id
+            own[name] = line(name, token(settings, name), client_id(name), topic)
+    _allow_files(len(own) + FILES_FOR_OTHERS)
+    return Wires(own, shared("fleet"), shared("lorawan", RADIO_TOPIC))
+
+
+def _allow_files(wanted: int) -> None:
+    """A connection is an open file, and many systems allow a process 1024 unless it asks for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
