@@ -12,6 +12,8 @@ from simulators.physics.city import City
 from simulators.physics.kind import Kind
 from simulators.wires import Wires
 
+CHUNKS_UNDERWAY = 256  # up to some 40 kB each
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -60,6 +62,6 @@ async def backfill(city: City, wires: Wires, limits: Settings, *, start: float, 
         name = chunk.note.external_id
         wires.of(name).publish(f"devices/{name}/history", chunk.body, chunk.note)
         values += chunk.note.values
-        await wires.room()
+        await wires.room(CHUNKS_UNDERWAY)
     await wires.drain(120.0)
     return values

@@ -110,8 +110,6 @@ class Line:
 
     def _answered(self, client: paho.Client, _: Any, __: Any, reason: Any, ___: Any) -> None:
         if reason.is_failure:
-            if not self.refused:
-                log.warning("broker refused a simulated device", client=self._caller.client_id, reason=str(reason))
             self.refused = True
             return
         self.refused, self._failures = False, 0

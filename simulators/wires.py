@@ -6,7 +6,9 @@ import hashlib
 import hmac
 import resource
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import structlog
 
 from citynet.catalog import catalog
 from citynet.credentials import client_id
@@ -15,8 +17,10 @@ from citynet.settings import Settings
 from simulators.ledger import Ledger
 from simulators.mqtt import Caller, Line, Message
 
-SIGN_INS_S = 200.0  # devices that are switched on in a second
+log = structlog.get_logger()
+SIGN_INS_S = 100.0  # devices that are switched on in a second
 OUTSTANDING_MAX = 20_000
+TELL_EVERY_S = 10.0
 FILES_FOR_OTHERS = 256
 RADIO_TOPIC = "application/+/device/+/command/down"
 
@@ -43,6 +47,7 @@ class Wires:
     own: dict[str, Line]
     shared: Line
     radio: Line
+    _telling: asyncio.Task[None] | None = field(init=False, default=None)
 
     @property
     def all(self) -> list[Line]:
@@ -67,15 +72,19 @@ class Wires:
             "refused": sum(line.refused for line in lines),
         }
 
-    async def room(self) -> None:
-        """Waits while too much is unacknowledged."""
-        while self.outstanding > OUTSTANDING_MAX:  # noqa: ASYNC110 - emptied by the broker
+    async def room(self, most: int = OUTSTANDING_MAX) -> None:
+        """Waits while more than that many messages are unacknowledged. Who is refused is not waited for."""
+        while self._expected > most:  # noqa: ASYNC110 - emptied by the broker
             await asyncio.sleep(0.02)
+
+    @property
+    def _expected(self) -> int:
+        return sum(line.outstanding for line in self.all if not line.refused)
 
     async def drain(self, limit_s: float) -> bool:
         """Waits for every acknowledgement; False when some did not come. Who is refused is not waited for."""
         for _ in range(int(limit_s / 0.02)):
-            if not any(line.outstanding for line in self.all if not line.refused):
+            if not self._expected:
                 break
             await asyncio.sleep(0.02)
         return not self.outstanding
@@ -85,11 +94,24 @@ class Wires:
         self.radio.start()
         for number, line in enumerate(self.own.values()):
             line.start(after_s=number / SIGN_INS_S)
+        self._telling = asyncio.create_task(self._tell())
 
     def stop(self) -> None:
         """Disconnects all."""
+        if self._telling:
+            self._telling.cancel()
         for line in self.all:
             line.stop()
+
+    async def _tell(self) -> None:
+        """Names those that the broker refuses whenever they are more: without its service that may be hundreds."""
+        told = 0
+        while True:
+            await asyncio.sleep(TELL_EVERY_S)
+            refused = [name for name, line in self.own.items() if line.refused]
+            if len(refused) > told:
+                log.warning("broker refuses devices", devices=len(refused), some=refused[:3])
+            told = len(refused)
 
 
 def connect(
