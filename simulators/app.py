@@ -116,8 +116,8 @@ class Simulator:
         """Proposes the whole city; the number of objects that were new or changed."""
         async with patient_bus(self.settings) as client:
             began = time.monotonic()
-            changed = await registration.propose(client, "simulators", self.world.objects, self.settings)
-            changed += await registration.propose(client, "recordings", self.recorded, self.settings)
+            changed = await registration.propose(client, "simulators", self.world.objects, settings=self.settings)
+            changed += await registration.propose(client, "recordings", self.recorded, settings=self.settings)
         self.say(f"  city of {len(self.world.objects)} objects registered in {time.monotonic() - began:.1f} s")
         return changed
 

@@ -103,7 +103,7 @@ def replay(
 
 async def _tracks(city: Settings, found: list[tracks.Track], clock: Clock) -> int:
     async with simulation.patient_bus(city) as client:
-        await registration.propose(client, "recordings", [track.proposal for track in found], city)
+        await registration.propose(client, "recordings", [track.proposal for track in found], settings=city)
     wires = connect(city, "citynet-replay", devices=[track.proposal for track in found], ledger=Ledger())
     wires.start()
     player = Player(found, wires, clock, limits=city)

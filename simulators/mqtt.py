@@ -47,7 +47,7 @@ class Line:
         client.max_inflight_messages_set(IN_FLIGHT)
         client.max_queued_messages_set(0)
         client.connect_timeout = CONNECT_S
-        client.on_connect, client.on_disconnect = self._answered, self._disconnected
+        client.on_connect, client.on_disconnect = self._connected, self._disconnected
         client.on_publish, client.on_message = self._published, self._arrived
         client.on_subscribe = self._subscribed
         client.on_socket_open, client.on_socket_close = self._opened, self._closed
@@ -108,7 +108,7 @@ class Line:
 
     # ---------------------------------------------------------------- called by paho, in this loop
 
-    def _answered(self, client: paho.Client, _: Any, __: Any, reason: Any, ___: Any) -> None:
+    def _connected(self, client: paho.Client, _: Any, __: Any, reason: Any, ___: Any) -> None:
         if reason.is_failure:
             self.refused = True
             return

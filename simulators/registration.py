@@ -45,7 +45,7 @@ def _request(source: str, part: list[Proposal], settings: Settings) -> ProposalR
     return ProposalRequest(source, part, bodies, tokens=tokens)
 
 
-async def propose(bus: Bus, source: str, objects: Iterable[Proposal], settings: Settings) -> int:
+async def propose(bus: Bus, source: str, objects: Iterable[Proposal], *, settings: Settings) -> int:
     """Registers the objects and the tokens of their devices; the number of objects that changed.
 
     Waits for the registry as long as it takes. Raises ConfigError with the registry's words when a proposal is refused.

@@ -124,20 +124,19 @@ def connect(
 ) -> Wires:
     """Connections of the field, not started yet. With on_message they also take what is sent down."""
 
-    def line(user: str, password: str, name: str, topic: str = "") -> Line:
-        caller = Caller(user, password, name, topic if on_message else "")
+    def line(caller: Caller) -> Line:
         return Line(settings, caller, on_acked=ledger.acked, on_message=on_message)
 
     def shared(user: str, topic: str = "") -> Line:
-        return line(user, settings.secret(f"nats_{user}"), f"{prefix}-{user}", topic)
+        return line(Caller(user, settings.secret(f"nats_{user}"), f"{prefix}-{user}", topic if on_message else ""))
 
     own: dict[str, Line] = {}
     for spec in (proposal.device for proposal in devices):
         if spec is not None and signs_in(spec):
             profile = catalog().profiles.get(spec.profile)
-            topic = f"devices/{spec.external_id}/down/#" if profile and profile.command else ""
             name = spec.external_id
-            own[name] = line(name, token(settings, name), client_id(name), topic)
+            topic = f"devices/{name}/down/#" if on_message and profile and profile.command else ""
+            own[name] = line(Caller(name, token(settings, name), client_id(name), topic))
     _allow_files(len(own) + FILES_FOR_OTHERS)
     return Wires(own, shared("fleet"), shared("lorawan", RADIO_TOPIC))
 
