@@ -100,6 +100,9 @@ async def test_objects_and_readings(client: Client, senior: httpx.AsyncClient) -
     by_key = (await senior.get("/objects/inlet/1")).json()
     assert (await senior.get(f"/objects/{by_key['object_id']}")).json() == by_key
     assert (await senior.get(f"/objects/{by_key['uid']}")).json() == by_key
+    for ref in ("inlet/1", by_key["object_id"]):
+        answer = await senior.get(f"/objects/{ref}/radio")
+        assert (answer.status_code, answer.json()["detail"]) == (404, "no radio network has heard it")
     newest = (await senior.get("/readings/newest", params={"object": "inlet/1"})).json()
     assert {row["quantity"]: row["value"] for row in newest}["water_flow"] == 12.5
     assert [o["key"] for o in (await senior.get("/objects", params={"text": "valve"})).json()] == ["valve/1"]
