@@ -101,11 +101,14 @@ async def _asked(client: NatsBus, body: bytes) -> Reply:
 
 
 async def _stored(client: NatsBus) -> None:
-    """Until ingest has taken every correction."""
-    waiting = 1
-    while waiting:
-        waiting = await client.pending(INGEST_EDITS)
-        await asyncio.sleep(POLL_S if waiting else 0)
+    """Until ingest has taken every correction. Raises Unavailable when it takes no more: they stay in the stream."""
+    before, since = -1, time.monotonic()
+    while waiting := await client.pending(INGEST_EDITS):
+        if waiting != before:
+            before, since = waiting, time.monotonic()
+        elif time.monotonic() - since > SILENCE_S:
+            raise Unavailable(f"ingest does not take the corrections, {waiting} wait: they are stored when it does")
+        await asyncio.sleep(POLL_S)
 
 
 async def _end(told: "asyncio.Queue[RedecodeProgress]") -> RedecodeProgress:

@@ -72,7 +72,8 @@ async def running_ingest(settings: Settings) -> AsyncIterator[Part]:
     task = asyncio.create_task(app.run(part))
     try:
         yield part
+        assert not task.done(), task.exception()
     finally:
         part.stopping.set()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 30)
         await close_part(part)
