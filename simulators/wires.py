@@ -18,7 +18,7 @@ from simulators.ledger import Ledger
 from simulators.mqtt import Caller, Line, Message
 
 log = structlog.get_logger()
-SIGN_INS_S = 100.0  # devices that are switched on in a second
+SIGN_INS_S = 200.0  # devices that are switched on in a second
 OUTSTANDING_MAX = 20_000
 TELL_EVERY_S = 10.0
 FILES_FOR_OTHERS = 256
