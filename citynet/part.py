@@ -16,7 +16,7 @@ import psycopg
 import structlog
 
 from citynet import bus, db
-from citynet.bus import Incoming, NatsBus
+from citynet.bus import Handler, Incoming, NatsBus
 from citynet.clock import Clock, wall_clock
 from citynet.errors import Unavailable
 from citynet.model import PartStats
@@ -54,6 +54,14 @@ class Part:
             await asyncio.wait_for(self.stopping.wait(), wait_s)
         except TimeoutError:
             return
+
+    async def answer(self, subject: str, ask: Handler, *, queue: str = "") -> None:
+        """Answer requests on a subject until the part stops; of several with one queue name each goes to one."""
+        unsubscribe = await self.bus.subscribe(subject, ask, queue=queue)
+        try:
+            await self.stopping.wait()
+        finally:
+            await unsubscribe()
 
     async def _statistics(self) -> None:
         while not self.stopping.is_set():

@@ -27,11 +27,7 @@ class Trier:
 
     async def run(self) -> None:
         """Answer until the part stops."""
-        unsubscribe = await self.part.bus.subscribe(SUBJECT, self._ask, queue="gateway")
-        try:
-            await self.part.stopping.wait()
-        finally:
-            await unsubscribe()
+        await self.part.answer(SUBJECT, self._ask, queue="gateway")
 
     async def _ask(self, message: Incoming) -> bytes:
         try:

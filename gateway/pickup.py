@@ -11,7 +11,7 @@ import msgspec
 from citynet.bus import Frame, Incoming
 from citynet.errors import BadInput
 from citynet.model import Command
-from citynet.part import Part
+from citynet.part import Part, together
 from gateway.fetch import ASK, TOLD, Ask, Given, Handed, fetches
 from gateway.orders import Sender
 
@@ -57,13 +57,8 @@ class Pickup:
 
     async def run(self) -> None:
         """Answer until the part stops."""
-        asked = await self.part.bus.subscribe(ASK, self._ask, queue="gateway")
-        told = await self.part.bus.subscribe(TOLD, self._told, queue="gateway")
-        try:
-            await self.part.stopping.wait()
-        finally:
-            await asked()
-            await told()
+        subjects = {ASK: self._ask, TOLD: self._told}
+        await together(self.part.answer(subject, work, queue="gateway") for subject, work in subjects.items())
 
     def _of(self, device: str) -> list[Waiting]:
         return [one for one in self.waiting if one.command.external_id == device and one.fetched and not one.busy]
