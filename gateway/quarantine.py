@@ -28,7 +28,7 @@ REASONS = {
     "not_protobuf": "neither JSON nor a protobuf message of ChirpStack",
     "encrypted": "the payload is still encrypted: let the network server have the application key",
     "wrong_shape": "JSON, but not what the protocol describes",
-    "wrong_status": "an answer other than acknowledged, rejected or failed",
+    "wrong_status": "an answer other than accepted, acknowledged, done, rejected or failed",
     "wrong_version": "a SenML pack of a version that is not understood",
     "must_understand": "SenML: a field that must be understood (its name ends with _) is not",
     "bad_name": "SenML: base name and name make no valid name",
