@@ -136,7 +136,7 @@ class Directory:
     async def by_id(self, device_id: int) -> Device | None:
         """The device of an id, None when there is none."""
         if self.known.names.get(device_id) not in self.known.routes:
-            self._take(await self._part.db.rows(SQL["routes_by_id"], [[device_id]]))
+            await self._learn("routes_by_id", [device_id])
         found = self.known.routes.get(self.known.names.get(device_id, ""))
         return found.device if found else None
 
@@ -148,9 +148,16 @@ class Directory:
         names, unknown = list(dict.fromkeys(identifiers)), set[str]()
         while strangers := [name for name in names if name not in self.known.routes and name not in unknown]:
             asked = strangers[:ASKED_AT_ONCE]
-            rows = await self._part.db.rows(SQL["routes"], [asked])
-            self._take(rows)
+            rows = await self._learn("routes", asked)
             unknown |= set(asked) - {row["external_id"] for row in rows}
+
+    async def _learn(self, query: str, asked: list[Any]) -> list[Row]:
+        """Read devices and take them in; with profiles as new as they are, without which no value has a place."""
+        rows = await self._part.db.rows(SQL[query], [asked])
+        if any(row["profile"] not in self.known.profiles for row in rows):
+            await self.refresh(since=time.monotonic())
+        self._take(rows)
+        return rows
 
     def _take(self, rows: list[Row]) -> None:
         for row in rows:

@@ -94,7 +94,7 @@ def test_attributes_are_edited_by_their_type_and_never_over_somebody_else(admin:
     page = admin.page
     page.goto(f"{town.web_url}/registry")
     page.locator("#registry-text").fill("lamp/01-01")
-    page.locator("#registry-list tbody a").first.click()
+    page.locator("#registry-list tbody tr", has_text="lamp/01-01").locator("a").first.click()
     watts = page.locator("""input[id*='"thing":"attributes.rated_w"']""")
     why = page.locator("""input[id*='"thing":"note"']""")
     watts.fill("many")

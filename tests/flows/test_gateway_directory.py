@@ -65,6 +65,14 @@ async def test_only_who_speaks_is_known(part: Part, center_db: Database) -> None
     assert found[1].attributes == {"application_id": field.APPLICATION}
 
 
+async def test_a_device_and_its_profile_may_be_new_together(part: Part, center_db: Database) -> None:
+    directory = await open_directory(part)
+    directory.known.profiles.clear()
+    directory._cursor.profiles = -1  # as it was before the profiles came; nobody has announced them yet
+    await directory.meet([LAMP])
+    assert series(directory, LAMP) == set((await series_of(center_db, LAMP)).values())
+
+
 async def test_a_change_is_forgotten_and_met_again(part: Part, center_db: Database) -> None:
     directory = await met(await open_directory(part), LAMP, METER)
     meter = directory.route(METER)
