@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from citynet.bus import Consumer, Frame, NatsBus
+from citynet.bus import Consumer, Frame, NatsBus, Puller
 from citynet.catalog import catalog
 from citynet.db import Database
 from citynet.model import DeviceSpec, Proposal, ProposalRequest, unpack_readings
@@ -26,6 +27,7 @@ from situation_center import registry_write
 from tests.conftest import make_part
 
 LIMITS = Settings()
+PULLERS: WeakKeyDictionary[NatsBus, dict[str, Puller]] = WeakKeyDictionary()
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NOON_US = round(NOON.timestamp() * 1e6)
 LAMP, BIN, LORA_LAMP, METER = "lamp-1", "0011223344556677", "0011223344556688", "0011223344556699"
@@ -187,8 +189,12 @@ async def running(settings: Settings) -> AsyncIterator[Part]:
 async def collect(
     bus: NatsBus, consumer: Consumer, count: int, *, weight: Callable[[Frame], int] = lambda _: 1
 ) -> list[Frame]:
-    """Exactly count messages of a durable (or as many as weigh count), acknowledged; fails after 10 s."""
-    puller = await bus.puller(consumer)
+    """Exactly count messages of a durable (or as many as weigh count), acknowledged; fails after 45 s.
+
+    One puller for all calls: what the broker hands to the last pull of one that is given up comes again after 30 s.
+    """
+    known = PULLERS.setdefault(bus, {})
+    puller = known.get(consumer.durable) or known.setdefault(consumer.durable, await bus.puller(consumer))
     frames: list[Frame] = []
     found = [Frame("", b"", 0, 0)]
     async with asyncio.timeout(45):
