@@ -14,7 +14,7 @@ from tools.setup import ROOT, browser
 
 REMEDY = "apt-get install chromium fonts-dejavu-core, or name a Chromium in CITYNET_TEST_BROWSER"
 # A whole city wants both cores: these run after the others and one by one.
-WHOLE_CITY = ["tests/flows/test_demo_check.py", "tests/chaos", "tests/browser"]
+WHOLE_CITY = ["tests/flows/test_demo_check.py", "tests/chaos/test_kill.py", "tests/browser"]
 
 
 def run_pytest(*choice: str) -> Counter[str]:
@@ -38,7 +38,7 @@ def main() -> int:
     if not browser() and os.environ.get("CI") == "true":
         sys.exit(f"CI runs the browser tests and has no Chromium.\nRemedy: {REMEDY}")
     light = [f"--ignore={path}" for path in WHOLE_CITY]
-    counts = run_pytest("-n", "2", "--dist", "loadfile", *light, "tests")
+    counts = run_pytest("-n", "2", "--dist", "worksteal", *light, "tests")
     counts += run_pytest(*whole)
     bad = counts["failed"] + counts["error"] + counts["errors"]
     missing = "" if browser() else f"; browser tests not run: {REMEDY}"
