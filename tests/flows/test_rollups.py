@@ -11,6 +11,7 @@ import pytest
 
 from citynet import db
 from citynet.access import Actor
+from citynet.bus import NatsBus
 from citynet.db import Database
 from citynet.errors import NotFound
 from citynet.model import Used
@@ -21,7 +22,7 @@ from situation_center import views
 from situation_center.views.rows import Period, Points
 from situation_center.views.series import By
 from tests.flows.center import Town
-from tests.support.readings import NOON, Reading, body, store
+from tests.support.readings import NOON, Reading, body, eventually, running_ingest, store
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 LATER = datetime(2090, 1, 1, tzinfo=UTC)
@@ -178,6 +179,23 @@ async def test_what_is_stored_while_hours_are_rolled_up_is_not_forgotten(
     hours, days = await tables(database)
     assert sum(row["n"] for row in hours) == sum(row["n"] for row in days) == 20 * rounds
     assert await rolls.roll_up(LATER) == 0
+
+
+async def test_the_part_rolls_up_hours_that_are_over(
+    city: Settings, admin_bus: NatsBus, database: Database, series: dict[str, int]
+) -> None:
+    number, over = series["temperature"], datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    async with running_ingest(city.model_copy(update={"rollup_s": 1})) as part:
+        readings = [(number, over + n * MINUTE, 1.0) for n in (-61, -60, -1, 0)]
+        await admin_bus.publish("readings.live.0", body(readings))
+
+        async def rolled() -> bool:
+            return part.counters["rollups"] > 0
+
+        await eventually(rolled)
+    hours, _ = await tables(database)
+    assert {row["hour"]: row["n"] for row in hours} == {over - 2 * HOUR: 1, over - HOUR: 2}
+    assert len(await database.rows("SELECT FROM rollup_due")) == 1
 
 
 async def test_windows_and_periods_are_asked_for(town: Town, senior: Actor) -> None:
