@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     )
     uplinks_max_bytes: int = Field(2_000_000_000, description="Limit of the stream UPLINKS, 60 % of the quota.")
     rollup_s: int = Field(
-        300, description="Seconds of the city between two looks for readings to roll up by hour and day.", ge=1
+        60, description="Seconds of the city between two looks for readings to roll up by hour and day.", ge=1
     )
     archive_days: int = Field(
         30, description="Days for which raw frames are kept in the database, to be decoded again; 0 = none are.", ge=0

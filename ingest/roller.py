@@ -32,12 +32,22 @@ class Roller:
                 await self.part.pause(LOOK_S)
 
     async def _keep(self, lock: Connection) -> None:
-        """Every few minutes of the city. Raises when the connection, and with it the lock, is gone."""
+        """Every minute of the city. Raises when the connection, and with it the lock, is gone."""
         rollups = Rollups(self.part.db, ZoneInfo(self.part.settings.timezone))
         while not self.part.stopping.is_set():
             row = await (await lock.execute(SQL["lock_rollups"])).fetchone()
-            if row and row["mine"]:
-                # An hour that is not over would be rolled up again and again: whoever asks takes it from the readings.
-                over = self.part.clock.now().replace(minute=0, second=0, microsecond=0)
-                self.part.counters["rollups"] += await rollups.roll_up(over)
-            await self.part.pause(max(LOOK_S, self.part.settings.rollup_s / self.part.clock.speed))
+            done = await self._roll_up(lock, rollups) if row and row["mine"] else 0
+            if not done:
+                await self.part.pause(max(LOOK_S, self.part.settings.rollup_s / self.part.clock.speed))
+
+    async def _roll_up(self, lock: Connection, rollups: Rollups) -> int:
+        """Hours that are over for every open transaction too: one that began before their end relies on their marks.
+
+        An hour that is not over would be rolled up again and again: whoever asks takes it from the readings.
+        """
+        row = await (await lock.execute(SQL["over"])).fetchone()
+        assert row
+        over = self.part.clock.at(row["since"]).replace(minute=0, second=0, microsecond=0)
+        done = await rollups.roll_up(over)
+        self.part.counters["rollups"] += done
+        return done

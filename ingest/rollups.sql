@@ -1,6 +1,14 @@
 -- Queries of the roll-ups, by name. Blocks are 256 series; hours begin at whole hours of UTC.
--- mark_due: hours of blocks that a batch has touched; the roller finds them once they are committed
-INSERT INTO rollup_due (block, hour) SELECT * FROM unnest(%(blocks)s, %(hours)s)
+-- mark_due: hours of blocks that a batch has touched; the roller finds them once they are committed. One mark is enough
+-- for an hour that is not over: over() below tells when nobody relies on it any more. An hour that is over gets another.
+INSERT INTO rollup_due (block, hour)
+SELECT block, hour FROM unnest(%(blocks)s, %(hours)s) AS t (block, hour)
+WHERE hour + interval '1 hour' <= coalesce((SELECT origin + (clock_timestamp() - wall_origin) * speed FROM city_clock), clock_timestamp())
+  OR NOT EXISTS (SELECT FROM rollup_due d WHERE d.block = t.block AND d.hour = t.hour)
+
+-- over: the wall time since which every transaction of ingest that is still open has begun
+SELECT coalesce(min(xact_start), clock_timestamp()) AS since FROM pg_stat_activity
+WHERE usename = current_user AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
 
 -- lock_rollups: one process rolls up; false while another one does
 SELECT pg_try_advisory_lock(hashtext('citynet:rollups')) AS mine

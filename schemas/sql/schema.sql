@@ -210,9 +210,9 @@ CREATE VIEW rollup_month AS
     (array_agg(last ORDER BY day DESC) FILTER (WHERE last IS NOT NULL))[1] AS last, max(last_at) AS last_at,
     sum(used) AS used, bit_or(marks) AS marks
   FROM rollup_day GROUP BY series_id, date_trunc('month', day);
--- Hours with readings that are not rolled up yet, by blocks of 256 series; written with the readings, in no order.
-CREATE TABLE rollup_due (
-  due_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, block int NOT NULL, hour timestamptz NOT NULL);
+-- Hours with readings that are not rolled up yet, by blocks of 256 series; written with the readings, some more than once.
+CREATE TABLE rollup_due (block int NOT NULL, hour timestamptz NOT NULL);
+CREATE INDEX rollup_due_hour ON rollup_due (block, hour);
 CREATE FUNCTION rollup_partition_ensure(moment timestamptz) RETURNS bool
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE

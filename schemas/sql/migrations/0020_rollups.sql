@@ -14,9 +14,9 @@ CREATE VIEW rollup_month AS
     (array_agg(last ORDER BY day DESC) FILTER (WHERE last IS NOT NULL))[1] AS last, max(last_at) AS last_at,
     sum(used) AS used, bit_or(marks) AS marks
   FROM rollup_day GROUP BY series_id, date_trunc('month', day);
--- Hours with readings that are not rolled up yet, by blocks of 256 series; written with the readings, in no order.
-CREATE TABLE rollup_due (
-  due_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, block int NOT NULL, hour timestamptz NOT NULL);
+-- Hours with readings that are not rolled up yet, by blocks of 256 series; written with the readings, some more than once.
+CREATE TABLE rollup_due (block int NOT NULL, hour timestamptz NOT NULL);
+CREATE INDEX rollup_due_hour ON rollup_due (block, hour);
 CREATE FUNCTION rollup_partition_ensure(moment timestamptz) RETURNS bool
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -40,7 +40,6 @@ GRANT SELECT, INSERT, DELETE ON rollup_due TO citynet_ingest;
 GRANT SELECT ON rollup_due TO citynet_center;
 GRANT SELECT ON reading_newest TO citynet_ingest;
 GRANT SELECT ON rollup_hour, rollup_day, rollup_month TO citynet_analytics, citynet_center, citynet_ingest;
-GRANT USAGE ON SEQUENCE rollup_due_due_id_seq TO citynet_center;
 -- What was stored before is rolled up too.
 INSERT INTO rollup_due (block, hour)
   SELECT DISTINCT series_id / 256, date_bin('1 hour', time, '2000-01-01Z') FROM reading;
