@@ -86,7 +86,10 @@ SELECT t.series_id, t.day, h.* FROM unnest(%(series)s::int[], %(days)s::date[], 
 CROSS JOIN LATERAL (
   SELECT sum(n)::int AS n, sum(good)::int, min(low), max(high), sum(total),
     (array_agg(first ORDER BY hour) FILTER (WHERE good > 0))[1],
-    (array_agg(last ORDER BY hour DESC) FILTER (WHERE good > 0))[1], max(last_at), sum(used), bit_or(marks)
+    (array_agg(last ORDER BY hour DESC) FILTER (WHERE good > 0))[1], max(last_at), sum(used),
+    -- 2 = partial: consumption is not known for every hour of the day
+    (bit_or(marks) | CASE WHEN count(used) > 0 AND count(used) < extract(epoch FROM t.until - t.since) / 3600
+      THEN 2 ELSE 0 END)::int2
   FROM rollup_hour WHERE series_id = t.series_id AND hour >= t.since AND hour < t.until HAVING count(*) > 0) h
 ON CONFLICT (series_id, day) DO UPDATE SET (n, good, low, high, total, first, last, last_at, used, marks) = (excluded.n,
   excluded.good, excluded.low, excluded.high, excluded.total, excluded.first, excluded.last, excluded.last_at,

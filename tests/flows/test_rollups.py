@@ -96,6 +96,7 @@ async def test_consumption_is_exact_over_a_change_of_the_zone(database: Database
     assert used[date(2020, 12, 26)] == (6.0, Used.READ)
     assert used[date(2020, 12, 27)] == (6.25, Used.READ)
     assert used[date(2020, 12, 28)] == (6.0, Used.READ)
+    assert used[date(2020, 12, 29)][1] == Used.PARTIAL
 
 
 async def test_late_readings_change_what_lies_around_them_and_nothing_else(
