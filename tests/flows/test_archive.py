@@ -11,6 +11,7 @@ from citynet.db import Database
 from citynet.settings import Settings
 from gateway import archived as archived_frames
 from gateway.devices import CODECS, codecs
+from ingest import archive as archiving
 from ingest import archive_short
 from ingest.archive import BlockWriter
 from tests.flows.test_redecode import RADIO, edits, idle, readings, redecode, wrong
@@ -71,8 +72,9 @@ async def test_a_codec_is_mended_after_the_broker_has_let_the_frames_go(
 
 
 async def test_two_processes_archive_each_frame_once_and_as_it_came(
-    city: Settings, admin_bus: NatsBus, owner_db: Database
+    city: Settings, admin_bus: NatsBus, owner_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(archiving, "GATHER_S", 0.5)
     sent = [(f"up.{n % 8}.d//{n % 50}.native.up", b'{"values": {"level": %d}}' % n) for n in range(300)]
 
     async def publish(some: list[tuple[str, bytes]]) -> None:
@@ -84,8 +86,7 @@ async def test_two_processes_archive_each_frame_once_and_as_it_came(
             await publish(sent[:200])
         await publish(sent[200:])
     async with running_ingest(city):  # whoever comes next finds what its predecessor left
-        pass
-    await archived(admin_bus)
+        await archived(admin_bus)
     frames = unpacked(await blocks(owner_db))
     assert [frame.seq for frame in frames] == list(range(1, 301))
     assert [(frame.subject, frame.data) for frame in frames] == sent
