@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.normalise.naming import Spread, naming, usual
@@ -14,23 +14,12 @@ TEXT_MAX = 60
 # How codecs write a value with its own name and unit: {"name": .., "value": .., "unit": ..} in many spellings.
 VALUE_KEYS = ("value", "_value", "measurementValue", "data", "Value", "val", "v", "reading")
 NAME_KEYS: tuple[str, ...] = ("variable", "name", "_name", "typeName", "displayName", "type", "label", "alias", "n")
-NAME_KEYS += (
-    "quantity",
-    "Name",
-    "desc",
-    "parameter",
-    "measurement",
-    "field",
-    "key",
-    "devtype",
-    "sensor",
-    "title",
-    "Type",
-)
+NAME_KEYS += ("quantity", "Name", "desc", "parameter", "measurement", "field", "key", "devtype", "sensor", "title")
+NAME_KEYS += ("Type", "Sensor", "obis", "OBIS", "obis_code", "OBIS_ID")
 UNIT_KEYS = ("unit", "units", "_unit", "typeUnits", "Unit", "unitId", "uom", "u", "Units")
 CHANNEL_KEYS = ("channel", "measurementChannel", "port", "address", "channel_id", "index")
 NUMBER_TEXT = re.compile(
-    r"\s*([+-]?\d{1,15}(?:\.\d{1,15})?(?:[eE][+-]?\d{1,2})?)\s*([^\d\s(][^(]{0,12})?(?:\s*\(.*\))?\s*"
+    r"\s*([+-]?\d{1,15}(?:\.\d{1,15})?(?:[eE][+-]?\d{1,2})?)\s*([^\d\s(.][^(]{0,12})?(?:\s*\(.*\))?\s*"
 )
 
 
@@ -99,6 +88,18 @@ def _unit_beside(body: dict[str, Any], key: str, shared: str) -> str:
     return shared if all(usual(word) in silent for word in words(key)) else ""
 
 
+def _described(body: dict[str, Any]) -> tuple[str, str, str] | None:
+    """Key, name and unit of a value that a dictionary beside it describes: {"data": 2, "of": {"Sensor", "Unit"}}."""
+    told = [one for one in body.values() if isinstance(one, dict) and _first(one, UNIT_KEYS)]
+    names = [
+        (_text(_first(one, NAME_KEYS)), _text(_first(one, UNIT_KEYS))) for one in told if not _first(one, VALUE_KEYS)
+    ]
+    value = _first(body, VALUE_KEYS)
+    if value is None or isinstance(value[1], (dict, list)) or len(names) != 1 or not all(names[0]):
+        return None
+    return value[0], *names[0]
+
+
 def _below(place: _Place, key: str) -> _Place:
     past = place.past or bool(naming().history & set(words(key)))
     path = f"{place.path}.{key}" if place.path else key
@@ -133,6 +134,9 @@ def leaves(output: Any) -> Iterator[Leaf]:
             if record is None:
                 shared = _text(_first(node, UNIT_KEYS))
                 below = [(v, _below(place, str(k)), _unit_beside(node, str(k), shared)) for k, v in node.items()]
+                if (said := _described(node)) is not None:
+                    at = list(node).index(said[0])
+                    below[at] = (below[at][0], replace(below[at][1], own=words(said[1])), said[2])
                 stack += reversed(below)
                 continue
             leaf = record

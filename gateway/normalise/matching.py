@@ -38,7 +38,9 @@ def words_of(leaf: Leaf, table: Naming) -> Words:
         own, spelt = tuple(usual(w) for w in leaf.parent) + own, leaf.parent + spelt
         above = above[: len(above) - len(leaf.parent)]
     while above and not _says(own, spelt, table):  # "velocity": {"x": {"max": ..}}
-        own, spelt, above = (above[-1], *own), (above[-1], *spelt), above[:-1]
+        if above[-1] not in table.wrapping:
+            own, spelt = (above[-1], *own), (above[-1], *spelt)
+        above = above[:-1]
     return Words(own, above, spelt)
 
 
@@ -59,6 +61,8 @@ def matches(said: Words, around: Around, rules: Iterable[Rule]) -> list[Match]:
     found: list[Match] = []
     for rule in rules:
         if rule.near and not rule.near & around.bag and rule.quantity not in around.quantities:
+            continue
+        if rule.without & around.bag:
             continue
         for phrase in rule.phrases:
             if phrase <= everything and phrase & own and not blocked(said, phrase, state=rule.code):

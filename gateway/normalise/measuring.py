@@ -37,6 +37,8 @@ def measures(match: Match, leaf: Leaf, said: Words, *, guess: bool = False) -> I
         return
     if parsed[0] in (0, 1) and naming().detected & set(said.own):
         return
+    if naming().codes & (set(said.own) - match.phrase):
+        return
     numbers, wanted = leaf.spread or Spread.of(parsed[0]), catalog.catalog().quantities[match.rule.quantity].unit
     told = told_unit(leaf, said, match.rule.quantity)
     if not told and _other_unit(said, match):

@@ -54,6 +54,7 @@ class Rule:
     usual: tuple[Assumed, ...] | None = None
     plausible: tuple[float, float] | None = None
     near: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()
     fallback: str = ""
     weak: bool = False
     keep: frozenset[str] = frozenset()
@@ -81,8 +82,15 @@ class Naming:
     guess: dict[str, tuple[Assumed, ...]]
     detected: frozenset[str]
     phases: frozenset[str]
+    codes: frozenset[str]
+    wrapping: frozenset[str]
+    medium_keys: frozenset[str]
+    medium: dict[str, str]
+    moment: frozenset[str]
     by_unit: dict[str, str]
     numbered: dict[str, dict[str, str]]
+    obis: dict[str, str]
+    inferred: dict[str, tuple[frozenset[str], ...]]
 
 
 def _phrase(text: str, same: dict[str, str]) -> frozenset[str]:
@@ -104,6 +112,7 @@ def _rule(body: dict[str, Any], same: dict[str, str]) -> Rule:
         _assumed(body["usual"]) if "usual" in body else None,
         (limits[0], limits[1]) if limits else None,
         frozenset(body.get("near", [])),
+        frozenset(body.get("without", [])),
         body.get("fallback", ""),
         body.get("weak", False),
         frozenset(body.get("keep", [])),
@@ -141,8 +150,15 @@ def naming() -> Naming:
         {quantity: _assumed(ways) for quantity, ways in raw["guess"].items()},
         frozenset(told["detected"]),
         frozenset(told["phases"]),
+        frozenset(told["codes"]),
+        frozenset(told["wrapping"]),
+        frozenset(told["medium_keys"]),
+        raw["medium"],
+        frozenset(told["moment"]),
         raw["by_unit"],
         raw["numbered"],
+        raw["obis"],
+        {sector: tuple(_phrase(text, same) for text in told) for sector, told in raw["inferred"].items()},
     )
 
 

@@ -10,7 +10,7 @@ from gateway.normalise.channels import CHANNEL_MAX
 from gateway.normalise.found import Found, Unmapped
 from gateway.normalise.leaves import Leaf, leaves, number_of
 from gateway.normalise.matching import Around, empty
-from gateway.normalise.naming import Spread, naming, usual
+from gateway.normalise.naming import Naming, Spread, naming, usual
 from gateway.normalise.reading import read_leaf
 from gateway.normalise.words import words
 
@@ -44,10 +44,11 @@ def _apart(found: list[Found]) -> Iterator[Found | Unmapped]:
 
 
 def _numbered(group: list[Found]) -> Iterator[Found]:
-    """Values of one list under one name: their place in the list tells them apart."""
-    for one in group:
-        place = re.findall(r"\[(\d+)\]", one.path)[-1]
-        yield replace(one, channel="_".join(filter(None, (one.channel, str(int(place) + 1)))))
+    """Values of one list under one name: their place in the list tells them apart, in lists of lists all places."""
+    places = [[str(int(place) + 1) for place in re.findall(r"\[(\d+)\]", one.path)] for one in group]
+    last = len({place[-1] for place in places}) == len(group)
+    for one, place in zip(group, places, strict=True):
+        yield replace(one, channel="_".join(filter(None, (one.channel, *(place[-1:] if last else place)))))
 
 
 def _by_words(group: list[Found]) -> list[Found] | None:
@@ -96,11 +97,24 @@ def spreads_of(outputs: Iterable[Any]) -> dict[tuple[str, ...], Spread]:
     return found
 
 
+def _sectors(all_leaves: list[Leaf], bag: frozenset[str], table: Naming) -> list[str]:
+    """What an output tells of the sector of its device: its medium, or names that stand together.
+
+    A meter of energy, volume and power is one of heat.
+    """
+    texts = [
+        one.value for one in all_leaves if isinstance(one.value, str) and table.medium_keys & {*one.own, *one.above}
+    ]
+    media = [table.medium[usual(word)] for text in texts for word in words(text) if usual(word) in table.medium]
+    return media[:1] or [sector for sector, told in table.inferred.items() if any(names <= bag for names in told)]
+
+
 def propose(output: Any, known: Known = NOTHING) -> tuple[list[Found], list[Unmapped]]:
     """What an output means: values understood and values not, each in the order of the output."""
     table = naming()
     all_leaves = [replace(leaf, spread=known.spreads.get(place(leaf))) for leaf in leaves(output)]
-    bag = frozenset(usual(word) for leaf in all_leaves for word in leaf.own + leaf.above) | {f"sector:{known.sector}"}
+    bag = frozenset(usual(word) for leaf in all_leaves for word in leaf.own + leaf.above)
+    bag |= {f"sector:{sector}" for sector in ([known.sector] if known.sector else _sectors(all_leaves, bag, table))}
     around = Around(bag, known.quantities, known.guesses)
     read = [read_leaf(leaf, around, table) for leaf in all_leaves]
     settled = [*_apart([one for one in read if isinstance(one, Found)]), *(o for o in read if isinstance(o, Unmapped))]

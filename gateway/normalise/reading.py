@@ -54,7 +54,14 @@ def _ways(leaf: Leaf, said: Words, found: list[Match], *, guess: bool = False) -
 def _guess(leaf: Leaf, said: Words, found: list[Match]) -> Ways:
     """What most devices mean, also where a word that nobody knows stands beside the name."""
     found = [match for match in found if not naming().foreign & (set(said.own) - match.phrase)]
+    found = [match for match in found if not _moment(said, match)]
     return _ways(leaf, said, found) or _ways(leaf, said, found, guess=True)
+
+
+def _moment(said: Words, match: Match) -> bool:
+    """Whether the phrase is a word at the head of a longer name that says when: "currentAckToken" is no current."""
+    head = said.own[:1]
+    return match.phrase == set(head) and head[0] in naming().moment and unknown_words(said, match)
 
 
 def _read(leaf: Leaf, said: Words, ways: Ways, *, guessed: bool) -> Found:
@@ -118,14 +125,15 @@ def _things_stack(leaf: Leaf, table: Naming) -> Found | None:
     return Found(leaf.path, quantity, channel, wanted.unit, line(leaf.value), unit, line, (9,))
 
 
-def _by_unit(leaf: Leaf, said: Words, table: Naming) -> Found | Unmapped:
-    """A value whose unit alone says what it is."""
+def _by_unit(leaf: Leaf, said: Words, *, around: Around, table: Naming) -> Found | Unmapped:
+    """A value whose unit alone says what it is, and the sector of the device."""
     number, unknown = number_of(leaf.value), Unmapped(leaf.path, "unknown name")
-    pairs = zip(said.spelt, said.own, strict=True)
-    named = [w for w, s in pairs if s not in table.statistics and w not in table.phases and not w.isdigit()]
-    given = leaf.unit or (number[1] if number else "") or (named[0] if len(named) == 1 and is_unit(named[0]) else "")
+    given = leaf.unit or (number[1] if number else "") or _unit_in(said, table)
     unit = units.find(given) if given else None
-    quantity = table.by_unit.get(unit.kind) if unit else None
+    kinds = [f"{unit.kind} {word}" for word in around.bag if word.startswith("sector:")] if unit else []
+    quantity = (
+        next((table.by_unit[kind] for kind in [*kinds, unit.kind] if kind in table.by_unit), None) if unit else None
+    )
     if number is None or isinstance(leaf.value, bool) or unit is None or quantity is None:
         return unknown
     if table.foreign & set(said.own):
@@ -137,6 +145,20 @@ def _by_unit(leaf: Leaf, said: Words, table: Naming) -> Found | Unmapped:
     words_ = [STATISTICS.get(word, word) for word in said.own if word not in table.neutral | {usual(given)}]
     channel = "_".join(dict.fromkeys(glued(words_)))[:CHANNEL_MAX]
     return Found(leaf.path, quantity, channel, wanted.unit, line(number[0]), unit.code, line, guessed=True)
+
+
+def _unit_in(said: Words, table: Naming) -> str:
+    """The unit of a key that says nothing else: "l2V", "phase_A_V", "minC". A letter after "channel" is its label."""
+    rest = [w for w, s in zip(said.spelt, said.own, strict=True) if s not in table.statistics]
+    while rest and rest[-1].isdigit() and len(rest[-2:][0]) > 1:
+        rest.pop()
+    if not rest or not is_unit(rest[-1]):
+        return ""
+    *before, unit = rest
+    alone = len(unit) == 1 and len(said.own) == 1
+    if alone or not all(word in table.phases or word.isdigit() or len(word) == 1 for word in before):
+        return ""
+    return "" if len(unit) == 1 and before and before[-1] in table.phases and len(before[-1]) > 1 else unit
 
 
 def _by_parent(leaf: Leaf, found: list[Match]) -> list[Match]:
@@ -174,7 +196,11 @@ def read_leaf(leaf: Leaf, around: Around, table: Naming) -> Found | Unmapped:
     found = found or matches(said, around, table.rules)
     if not found:
         left = blocked(said, frozenset())
-        return Unmapped(leaf.path, f"not a measure: {' '.join(sorted(left))}") if left else _by_unit(leaf, named, table)
+        return (
+            Unmapped(leaf.path, f"not a measure: {' '.join(sorted(left))}")
+            if left
+            else _by_unit(leaf, named, around=around, table=table)
+        )
     if any(not match.rule.quantity for match in found):
         return Unmapped(leaf.path, "not a measure: " + " ".join(sorted(found[0].phrase)))
     chosen = _choose(leaf, said, found, around=around)

@@ -10,10 +10,12 @@ from gateway.normalise.naming import naming
 ONE_WORD = re.compile(
     r"(?i)(?P<pm>pm[ _.-]?(?:2[ _.,p]?5|10(?![0-9])(?:[_.]0)?|1(?![0-9])(?:[_.]0)?|4(?![0-9])(?:[_.]0)?))|"
     r"(?:e?co2|no2|so2|h2s|nh3|ch4|ch2o|(?<![a-z])o[23](?![a-z]))(?!\d)|"
-    r"(?<![a-z])(?:l[acz][fsi]?(?:max|min|eq|peak)|laf|ph)(?![a-z])|ds18b20|pt1000?|sht\d+x?|bme\d+|scd\d+|"
+    r"(?<![a-z])(?:l[acz][fsi]?(?:max|min|eq|peak)|l[acz][fsi]|ph)(?![a-z])|ds18b20|pt1000?|sht\d+x?|bme\d+|scd\d+|"
     r"4[_-]20[ _]?ma|(?:kilo)?watt[ _-]?hours?"
 )
 PIECE = re.compile(r"[A-ZА-Я]+(?=[A-ZА-Я][a-zа-я])|[A-ZА-Я]?[a-zа-яäöüéèàß]+|[A-ZА-Я]+|\d+|[°℃℉%µμ²³Ω/⋅]+")
+# Registers of electricity meters: 1.8.0, 1-0:16.7.0*255, 1_0_1_8_1_255.
+OBIS = re.compile(r"(?i)(?:obis[ _.:-]*)?(?:1[-_.]\d{1,3}[:_.])?(\d{1,2})[._](\d)[._](\d{1,2})(?:[*._&]\d{1,3})?")
 WORD_LENGTH_MIN = 3
 WORDS_MAX = 24
 
@@ -23,6 +25,8 @@ def words(key: str) -> tuple[str, ...]:
     """The words of a key as they are spelt, lower case: "TempC_SHT20" -> temp, c, sht20; "pm2_5" -> pm25."""
     if is_unit(key):
         return (key,)
+    if (register := OBIS.fullmatch(key)) and (name := naming().obis.get(f"{register[1]}.{register[2]}")):
+        return (*name.split(), *((register[3],) if int(register[3]) else ()))
     found: list[str] = []
     start = 0
     for match in ONE_WORD.finditer(key):

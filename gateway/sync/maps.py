@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from citynet.bus import NatsBus
-from citynet.catalog import Profile
+from citynet.catalog import Profile, catalog
 from citynet.db import Database
 from citynet.errors import BadInput
 from citynet.settings import Settings
@@ -68,6 +68,11 @@ class Ears:
         return family.decode(radio.data, radio.f_port)
 
 
+def sector_of(profile: Profile) -> str:
+    """The city service whose objects have the class of a profile: it decides between readings of bare words."""
+    return next((one.name for one in catalog().services.values() if profile.class_ in one.classes), "")
+
+
 async def propose(db: Database, ears: Ears, unmapped: Mapping[str, Sequence[str]]) -> Found:
     """Profiles with the maps that the last uplinks of their devices suggest; those not heard are left out."""
     found = Found(ears.network.source)
@@ -83,7 +88,8 @@ async def propose(db: Database, ears: Ears, unmapped: Mapping[str, Sequence[str]
             continue
         outputs = await ears.outputs(profile, scripts.get(name), devices)
         # What is guessed waits for a person: the pipeline maps by no guess.
-        made, doubtful = profile_map((one, Known(guesses=False)) for one in outputs)
+        known = Known(sector_of(profile), guesses=False)
+        made, doubtful = profile_map((one, known) for one in outputs)
         if made:
             found.profiles[name] = profile.model_dump(mode="json", by_alias=True) | {"map": made}
             log.info("a map was proposed", profile=name, keys=sorted(made), doubtful=doubtful, outputs=len(outputs))

@@ -111,6 +111,24 @@ CASES: list[tuple[Any, Told]] = [
      [("air_temperature", "", 21.4), ("air_humidity", "", 31.0)]),
     ([{"air": {"temperature": 4.5}}], [("air_temperature", "", 4.5)]),
     ({"data": {"temp": 4.5}, "warnings": [], "errors": []}, [("air_temperature", "", 4.5)]),
+    ({"1.8.0": 1234.5, "1-0:1.8.1*255": 3.5, "1_0_16_7_0_255": 230, "32.7.0": 231.2},
+     [("energy_active", "", 1234.5), ("energy_active", "1", 3.5), ("power_active", "", 0.23),
+      ("voltage", "l1", 231.2)]),
+    ({"obis": "2.8.0", "value": 12.5}, [("energy_active_export", "", 12.5)]),
+    ({"data": "2.5", "battery": 99, "made": {"Sensor": "Water Pressure", "Unit": "Bar"}}, [("water_pressure", "", 2.5),
+      ("battery_level", "", 99.0)]),
+    ({"V1": 230, "I1": 1.5, "phase_B_V": 220}, [("voltage", "1", 230.0), ("current", "1", 1.5),
+      ("voltage", "phase_b", 220.0)]),
+    ({"latitude": 55.75, "accuracy": 12, "satellites": 7}, [("latitude", "", 55.75), ("position_accuracy", "", 12.0),
+      ("satellites", "", 7.0)]),
+    ({"fw": 3, "bw": 1}, [("people_in", "", 3.0), ("people_out", "", 1.0)]),
+    ({"total_in": 30, "total_out": 28}, [("people_in", "", 30.0), ("people_out", "", 28.0)]),
+    ({"temperature": [None, None, 1, [None, None, 5]]}, [("air_temperature", "3_3", 1.0),
+      ("air_temperature", "3_4_3", 5.0)]),
+    ({"output": {"lux": 4}}, [("illuminance", "", 4.0)]),
+    ({"tilt": 1, "tilt_2": 31}, [("tilted", "", 1.0), ("tilt_angle", "2", 31.0)]),
+    ({"din1": 1, "dout2": "on", "sabotage": False}, [("switch_state", "1", 1.0), ("relay_on", "2", 1.0),
+      ("tamper", "", 0.0)]),
 ]  # fmt: skip
 
 
@@ -145,6 +163,10 @@ DOUBTFUL: list[tuple[Any, str]] = [
     ({"light_temperature": 4000}, "not a measure"),
     ({"light": {"displayName": "Red led status", "value": "ON"}}, "not a measure"),
     ({"alarms": {"temperature": 30}}, "not a measure"),
+    ({"tempPer": 1}, "not a measure"),
+    ({"lightState": 17}, "no unit"),
+    ({"oxygenAlt": 8.5}, "un"),
+    ({"revision": "2.c"}, "unknown name"),
 ]
 
 
@@ -168,6 +190,15 @@ GUESSED: list[tuple[Any, str, Told]] = [
     ({"pressure": 3.25}, "", [("pressure", "", 3.25)]),
     ({"battery": 3}, "", [("battery_voltage", "", 3.0)]),
     ({"current": 250}, "", [("current", "", 0.25)]),
+    ({"distance": 84.5}, "", [("distance", "", 0.845)]),
+    ({"soilConductivity": 0.5}, "", [("soil_conductivity", "", 500.0)]),
+    ({"voltage": 3.6}, "", [("battery_voltage", "", 3.6)]),
+    ({"temperature": 295.15}, "", [("air_temperature", "", 22.0)]),
+    ({"level": 4.75}, "", [("water_level", "", 4.75)]),
+    ({"level": 60}, "", [("bin_fill", "", 60.0)]),
+    ({"pir": 11}, "", [("motion_count", "", 11.0)]),
+    ({"tvoc": 0.25}, "", [("tvoc_density", "", 250.0)]),
+    ({"soundAvg": 9}, "", [("noise_level", "avg", 9.0)]),
 ]
 
 
@@ -237,6 +268,19 @@ SURROUNDED: list[tuple[Any, Told]] = [
     ({"consumption": 12.5, "voltage": 231.5}, [("energy_active", "", 12.5), ("voltage", "", 231.5)]),
     ({"ch3": 1, "ch4": 2}, []),
     ({"voltage": 229.5, "angle": 3}, [("voltage", "", 229.5)]),
+    ({"battery_voltage": 3.5, "angle": 3}, [("battery_voltage", "", 3.5), ("tilt_angle", "", 3.0)]),
+    ({"voltage": 3.6, "power": 20}, [("voltage", "", 3.6), ("power_active", "", 0.02)]),
+    ({"currentAckToken": 1, "Channel_A": 15, "a": 5}, []),
+    (
+        {"energy": 12.5, "volume": 3.5, "power": 30},
+        [("heat_energy", "", 12.5), ("heat_volume", "", 3.5), ("heat_power", "", 0.03)],
+    ),
+    ({"medium": "Heat (outlet)", "r": {"value": 2, "unit": "MWh"}}, [("heat_energy", "r", 2000.0)]),
+    ({"meterType": "Gas", "r": {"value": 2, "unit": "m³"}}, [("gas_volume", "r", 2.0)]),
+    (
+        {"temperature": 8.5, "humidity": 30, "ec": 0.5},
+        [("soil_temperature", "", 8.5), ("soil_moisture", "", 30.0), ("soil_conductivity", "", 500.0)],
+    ),
 ]
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from citynet.catalog import Profile
 from gateway.codecs.commands import app
 from gateway.normalise import normalise
+from gateway.sync.maps import sector_of
 from tests.support.gateway import chirpstack
 from tests.unit.test_gateway_mapping import EUI, decoder, road
 
@@ -70,3 +72,9 @@ def test_a_guess_is_marked_and_can_be_left_out() -> None:
     assert "# guessed" in text
     sure = CliRunner().invoke(app, ["normalise", "-", "--map", "--sure"], input='{"distance": 120}')
     assert (sure.exit_code, sure.output) == (0, "")
+
+
+@pytest.mark.parametrize(("cls", "sector"), [("heat_meter", "heat"), ("lamp", "lighting"), ("sensor", "")])
+def test_a_synchronised_profile_has_the_sector_of_its_class(cls: str, sector: str) -> None:
+    profile = Profile.model_validate({"name": "chirpstack-x", "class": cls, "map": {}})
+    assert sector_of(profile) == sector
