@@ -3,8 +3,8 @@
 from analytics.clocks import Skew
 from analytics.judge import instant
 from analytics.layout import Layout
-from analytics.rules import BACK_EN, BACK_RU, Number, RussianNumber
-from citynet.model import Event, event_id
+from analytics.rules import why
+from citynet.model import Event, edge_event
 
 RULE, SIGNAL = "device.clock", "clock"
 BEHIND = (
@@ -29,22 +29,8 @@ def told(found: list[Skew], layout: Layout, *, ahead_s: float) -> list[Event]:
 
 
 def _event(one: Skew, layout: Layout, ahead_s: float) -> Event:
-    object_id = layout.object_ids[one.place]
-    now = instant(one.time_us)
-    edge = "close" if one.over else "open"
     words = FINE if one.over else BEHIND if one.behind_s > 0 else AHEAD if one.behind_s > -ahead_s else FAR_AHEAD
     figures = {"minutes": abs(one.behind_s) / 60, "lasted": one.lasted_s / 60}
-    before = (BACK_RU, BACK_EN) if one.over else ("", "")
-    return Event(
-        event_id=event_id(RULE, 1, object_id, signal=SIGNAL, opened=now, edge=edge, n=0),
-        rule_id=RULE,
-        rule_version=1,
-        object_id=object_id,
-        signal=SIGNAL,
-        edge="close" if one.over else "open",
-        severity="low",
-        time=now,
-        why_ru=before[0] + words[0].format_map({name: RussianNumber(value) for name, value in figures.items()}),
-        why_en=before[1] + words[1].format_map({name: Number(value) for name, value in figures.items()}),
-        value=one.behind_s,
-    )
+    told = why(words, figures, over=one.over)
+    object_id, now = layout.object_ids[one.place], instant(one.time_us)
+    return edge_event(RULE, object_id, told, signal=SIGNAL, over=one.over, time=now, value=one.behind_s)

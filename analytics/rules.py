@@ -70,6 +70,13 @@ class RussianNumber(Number):
         return super().__format__(spec).replace(".", ",")
 
 
+def why(words: tuple[str, str], figures: Mapping[str, float], *, over: bool) -> tuple[str, str]:
+    """A sentence in Russian and English with its figures; one that is over begins by saying so."""
+    before = (BACK_RU, BACK_EN) if over else ("", "")
+    ru = words[0].format_map({name: RussianNumber(value) for name, value in figures.items()})
+    return before[0] + ru, before[1] + words[1].format_map({name: Number(value) for name, value in figures.items()})
+
+
 def sentence(template: str, figures: Mapping[str, float], kind: type[Number] = Number) -> str:
     """The template with its figures."""
     return template.format_map({name: kind(figures.get(name, np.nan)) for name in FIELDS})

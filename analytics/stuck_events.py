@@ -2,13 +2,15 @@
 
 from analytics.judge import instant
 from analytics.layout import Layout
-from analytics.rules import BACK_EN, BACK_RU, Number, RussianNumber
+from analytics.rules import why
 from analytics.stuck import HOUR_S, Stuck
-from citynet.model import Event, event_id
+from citynet.model import Event, edge_event
 
 RULE = "device.stuck"
-RU = "Значение {value:.6g} не меняется {lasted:.0f} ч; прежде не дольше {usual:.1f} ч"
-EN = "The value {value:.6g} has not changed for {lasted:.0f} h; before, {usual:.1f} h at most"
+WORDS = (
+    "Значение {value:.6g} не меняется {lasted:.0f} ч; прежде не дольше {usual:.1f} ч",
+    "The value {value:.6g} has not changed for {lasted:.0f} h; before, {usual:.1f} h at most",
+)
 
 
 def told(found: list[Stuck], layout: Layout) -> list[Event]:
@@ -17,23 +19,15 @@ def told(found: list[Stuck], layout: Layout) -> list[Event]:
 
 
 def _event(one: Stuck, layout: Layout) -> Event:
-    object_id = layout.object_ids[int(layout.obj_of_row[one.row])]
-    signal = f"stuck_{layout.series_ids[one.row]}"
-    now = instant(one.time_us)
-    edge = "close" if one.over else "open"
     figures = {"value": one.value, "lasted": one.lasted_s / HOUR_S, "usual": one.usual_s / HOUR_S}
-    before = (BACK_RU, BACK_EN) if one.over else ("", "")
-    return Event(
-        event_id=event_id(RULE, 1, object_id, signal=signal, opened=now, edge=edge, n=0),
-        rule_id=RULE,
-        rule_version=1,
-        object_id=object_id,
-        signal=signal,
-        edge="close" if one.over else "open",
-        severity="low",
-        time=now,
-        why_ru=before[0] + RU.format_map({name: RussianNumber(value) for name, value in figures.items()}),
-        why_en=before[1] + EN.format_map({name: Number(value) for name, value in figures.items()}),
-        series_id=layout.series_ids[one.row],
+    series_id = layout.series_ids[one.row]
+    return edge_event(
+        RULE,
+        layout.object_ids[int(layout.obj_of_row[one.row])],
+        why(WORDS, figures, over=one.over),
+        signal=f"stuck_{series_id}",
+        over=one.over,
+        time=instant(one.time_us),
+        series_id=series_id,
         value=one.value,
     )

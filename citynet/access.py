@@ -10,6 +10,7 @@ SIGNED_IN = frozenset({"screen.open", "account.own", "registry.read", "reading.r
 OPERATE = SIGNED_IN | {
     "incident.acknowledge", "incident.take", "incident.comment", "incident.resolve", "incident.shelve",
     "incident.assign", "incident.dispatch", "incident.start", "command.request", "command.cancel", "pipeline.read",
+    "camera.view",
 }  # fmt: skip
 LEAD = OPERATE | {
     "incident.merge", "incident.split", "incident.verify", "incident.close", "incident.false_alarm",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from functools import cache, cached_property
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -14,7 +15,7 @@ from citynet.catalog import Strict
 from citynet.errors import BadInput, ConfigError
 from schemas import ROOT
 
-Kind = Literal["text", "number", "bool", "date", "enum", "link", "geometry", "list"]
+Kind = Literal["text", "number", "bool", "date", "enum", "link", "image", "geometry", "list"]
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 TEXT_MAX = 2_000
 LIST_MAX = 200
@@ -56,6 +57,11 @@ class ObjectClass(Strict):
         """The definition of an attribute."""
         return self._by_name.get(name)
 
+    @property
+    def image(self) -> Attribute | None:
+        """The attribute with the address of a picture of the object, the first one."""
+        return next((a for a in self.attribute if a.type == "image"), None)
+
     def order_of(self, field: str) -> tuple[str, ...]:
         """The systems that may write a field or attribute, the master first."""
         found = self.find(field)
@@ -89,6 +95,15 @@ def _date(value: Any) -> bool:
         return False
 
 
+def _fetchable(value: str) -> bool:
+    """An http or https address; a password has no place in it, since whoever sees the object sees its attributes."""
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+    except ValueError:
+        return False
+
+
 def fits(attribute: Attribute, value: Any) -> bool:
     """Whether a value is of the attribute's type."""
     match attribute.type:
@@ -102,6 +117,8 @@ def fits(attribute: Attribute, value: Any) -> bool:
             return value in attribute.values
         case "link":
             return _text(value) and value.startswith(("https://", "http://", "rtsp://", "/"))
+        case "image":
+            return _text(value) and _fetchable(value)
         case "geometry":
             return isinstance(value, dict) and "type" in value
         case "list":

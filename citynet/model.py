@@ -132,6 +132,36 @@ def event_id(rule: str, version: int, object_id: int, *, signal: str, opened: da
     return uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=5)
 
 
+def edge_event(
+    rule: str,
+    object_id: int,
+    why: tuple[str, str],
+    *,
+    signal: str,
+    over: bool,
+    time: datetime,
+    severity: Severity = "low",
+    series_id: int | None = None,
+    value: float | None = None,
+) -> Event:
+    """What a rule of code says, which opens and closes once each time; why in Russian and in English."""
+    edge: Edge = "close" if over else "open"
+    return Event(
+        event_id=event_id(rule, 1, object_id, signal=signal, opened=time, edge=edge, n=0),
+        rule_id=rule,
+        rule_version=1,
+        object_id=object_id,
+        signal=signal,
+        edge=edge,
+        severity=severity,
+        time=time,
+        why_ru=why[0],
+        why_en=why[1],
+        series_id=series_id,
+        value=value,
+    )
+
+
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """What situation_center asks gateway to send to one device."""
 
@@ -334,7 +364,10 @@ class ProposalRequest(msgspec.Struct, frozen=True):
 
 
 class CodecTry(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of rpc.codec.try: run a script once. payload for decoding, data for encoding; nothing is stored."""
+    """Body of rpc.codec.try: run a script once. payload for decoding, data for encoding; nothing is stored.
+
+    profile: whose map says what texts stand for.
+    """
 
     source: str
     entry: Literal["decodeUplink", "encodeDownlink", "decodeDownlink", "normalizeUplink", "uplink"] = "uplink"
@@ -342,6 +375,7 @@ class CodecTry(msgspec.Struct, frozen=True, kw_only=True):
     f_port: int = 1
     data: dict[str, Any] = msgspec.field(default_factory=dict)
     time: datetime = datetime(2000, 1, 1, tzinfo=UTC)
+    profile: str = ""
 
 
 class Proposed(msgspec.Struct, frozen=True, kw_only=True):
@@ -358,14 +392,15 @@ class Proposed(msgspec.Struct, frozen=True, kw_only=True):
 class CodecTried(msgspec.Struct, frozen=True, kw_only=True):
     """Answer to rpc.codec.try. kind says why there is no output: load, threw, time, memory, large or killed.
 
-    values: numbers by dotted key, as a profile maps them; refused: key -> reason; output: JSON of all it returned;
-    measures: what names and units say the values are, for a person to put into the map of a profile.
+    values: numbers by dotted key, as a profile maps them; words: texts that some of them were; refused: key -> reason;
+    output: JSON of all it returned; measures: what names and units say the values are, for the map of a profile.
     """
 
     ok: bool
     kind: str = ""
     error: str = ""
     values: dict[str, float] = msgspec.field(default_factory=dict)
+    words: dict[str, str] = msgspec.field(default_factory=dict)
     refused: dict[str, str] = msgspec.field(default_factory=dict)
     warnings: list[str] = msgspec.field(default_factory=list)
     errors: list[str] = msgspec.field(default_factory=list)

@@ -2,13 +2,20 @@
 
 import os
 import secrets
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SYSTEM_HOME = Path("/var/lib/citynet")
+Network = IPv4Network | IPv6Network
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Networks by commas, such as 10.20.0.0/16. Raises ValueError."""
+    return tuple(ip_network(one.strip()) for one in text.split(",") if one.strip())
 
 
 class Settings(BaseSettings):
@@ -40,6 +47,13 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field("text", description="Log lines for people or for machines.")
     heartbeat: str = Field("", description="File that a part touches each second, for health checks; empty = none.")
     allow_private_webhooks: bool = Field(False, description="Let webhooks reach private addresses (tests, demo).")
+    camera_networks: str = Field(
+        "",
+        description="Networks, by commas, whose cameras may be asked beside those of the open internet: 10.20.0.0/16.",
+    )
+    camera_ca: str = Field("", description="Authority of the cameras' certificates; empty = those of the machine.")
+    camera_timeout_s: float = Field(5.0, description="A camera that sends no whole picture within this is away.", gt=0)
+    camera_bytes: int = Field(5_000_000, description="Largest picture of a camera.", ge=1)
     bridge_url: SecretStr = Field(
         SecretStr(""), description="Outside MQTT broker of a LoRaWAN network server, mqtt://user:password@host:1883."
     )
@@ -112,18 +126,26 @@ class Settings(BaseSettings):
         """Whether this city takes messages of an outside broker."""
         return bool(self.bridges or self.bridge_url.get_secret_value())
 
-    def secret(self, name: str) -> str:
-        """The secret called name: CITYNET_SECRET_<NAME> or <home>/secrets/<name>, made on first use."""
-        given = os.environ.get(f"CITYNET_SECRET_{name.upper()}")
-        if given:
-            return given
+    @field_validator("camera_networks")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        networks(text)
+        return text
+
+    def given_secret(self, name: str) -> str | None:
+        """The secret called name, CITYNET_SECRET_<NAME> or <home>/secrets/<name>; None when nobody has given it."""
         path = self.home / "secrets" / name
-        if not path.exists():
+        return os.environ.get(f"CITYNET_SECRET_{name.upper()}") or (path.read_text().strip() if path.exists() else None)
+
+    def secret(self, name: str) -> str:
+        """A secret of our own: as given_secret(), made on first use."""
+        path = self.home / "secrets" / name
+        if self.given_secret(name) is None:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_urlsafe(32))
-        return path.read_text().strip()
+        return self.given_secret(name) or ""
 
 
 def load() -> Settings:

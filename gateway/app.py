@@ -63,7 +63,7 @@ async def run(part: Part) -> None:
     if part.settings.things_stack_sync_s:
         every_s = part.settings.things_stack_sync_s
         work.append(Follower(part, directory.pool, things_stack_sync.NETWORK, every_s).run())
-    work += [Redecoder(part, directory, turn).run(), Trier(part, directory.pool).run()]
+    work += [Redecoder(part, directory, turn).run(), Trier(part, directory).run()]
     work += [LastFrames(part, directory).run(), bus_room.keep(part)]
     try:
         await together(work)

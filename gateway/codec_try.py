@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 
 from citynet.bus import Incoming
+from citynet.catalog import Profile
 from citynet.model import CodecTried, CodecTry, Proposed
 from citynet.part import Part
-from gateway import lenient
+from gateway import lenient, texts
 from gateway.codecs import Codec
-from gateway.codecs.pool import Pool
+from gateway.directory import Directory
 from gateway.normalise import normalise
 from gateway.scripted import said
 
@@ -23,7 +24,7 @@ class Trier:
     """Serves tries; many at once wait for the pool's workers like any frame."""
 
     part: Part
-    pool: Pool
+    directory: Directory
 
     async def run(self) -> None:
         """Answer until the part stops."""
@@ -43,10 +44,10 @@ class Trier:
             return CodecTried(
                 ok=False, error=f"the script is longer than {self.part.settings.codec_source_bytes} bytes"
             )
-        (result,) = await self.pool.run(Codec(asked.source), asked.entry, [_input(asked)])
+        (result,) = await self.directory.pool.run(Codec(asked.source), asked.entry, [_input(asked)])
         if result.kind != "result":
             return CodecTried(ok=False, kind=result.kind, error=result.text)
-        return _told(json.loads(result.text))
+        return _told(json.loads(result.text), self.directory.profile(asked.profile))
 
 
 def _input(asked: CodecTry) -> str:
@@ -56,13 +57,23 @@ def _input(asked: CodecTry) -> str:
     return json.dumps({**given, "bytes": list(asked.payload), "variables": {}})
 
 
-def _told(found: dict[str, Any]) -> CodecTried:
+def _told(found: dict[str, Any], profile: Profile | None) -> CodecTried:
     data = found.get("data")
     values, bad = lenient.numbers(data) if isinstance(data, dict) else ({}, [])
     told = {one.key: one.reason for one in bad if not any(key.startswith(f"{one.key}[") for key in values)}
+    words = {one.key: one.text for one in bad if one.text}
+    for key, text in words.items():
+        mapping = profile.map.get(key) if profile else None
+        value = texts.stands_for(mapping, text) if mapping else None
+        if value is not None:
+            values[key] = value
+            del told[key]
+        else:
+            told[key] = "unknown_code" if mapping and mapping.codes else "text"
     return CodecTried(
         ok=True,
         values=values,
+        words={key: text for key, text in words.items() if key in values},
         refused=told,
         warnings=said(found.get("warnings")),
         errors=said(found.get("errors")),

@@ -2,6 +2,7 @@
 
 import re
 
+from citynet.catalog import Mapping
 from gateway.directory import Route
 from gateway.wire import Bad, Parsed
 
@@ -18,6 +19,13 @@ def meaning(codes: dict[str, float], value: float | str) -> float | None:
         return next((code for text, code in codes.items() if text.casefold() == value.strip().casefold()), None)
     texts = (f"{value:g}", *(["true"] if value == 1 else ["false"] if value == 0 else []))
     return next((codes[text] for text in texts if text in codes), None)
+
+
+def stands_for(mapping: Mapping, text: str) -> float | None:
+    """The number that a text is to a profile, as read() takes it; None where it is none."""
+    if mapping.codes:
+        return meaning(mapping.codes, text)
+    return float(text) if NUMBER.fullmatch(text) else None
 
 
 def read(route: Route, parsed: Parsed) -> list[Row]:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from citynet.model import Event, LiveChanged, event_id
+from citynet.model import Event, LiveChanged, edge_event
 from citynet.part import Part
 from ingest import events
 from ingest.lane import ACTOR
@@ -32,20 +32,9 @@ async def tell(part: Part, *, dropped: int, size_bytes: int, back_days: float) -
 
 
 def _event(part: Part, object_id: int, *, over: bool, size_bytes: int, back_days: float) -> Event:
-    now = part.clock.now()
     figures = {"mb": size_bytes / 1e6, "wanted": part.settings.archive_days}
     days = f"{back_days:.1f}"
     ru, en = BACK if over else WORDS
-    return Event(
-        event_id=event_id(RULE, 1, object_id, signal=SIGNAL, opened=now, edge="close" if over else "open", n=0),
-        rule_id=RULE,
-        rule_version=1,
-        object_id=object_id,
-        signal=SIGNAL,
-        edge="close" if over else "open",
-        severity="medium",
-        time=now,
-        why_ru=ru.format(**figures, days=days.replace(".", ",")),
-        why_en=en.format(**figures, days=days),
-        value=back_days,
-    )
+    why = ru.format(**figures, days=days.replace(".", ",")), en.format(**figures, days=days)
+    now = part.clock.now()
+    return edge_event(RULE, object_id, why, signal=SIGNAL, over=over, time=now, severity="medium", value=back_days)

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from citynet.bus import Frame
 from citynet.db import Connection
-from citynet.model import Event, LiveChanged, Quarantined, RadioFrame, event_id
+from citynet.model import Event, LiveChanged, Quarantined, RadioFrame, edge_event
 from ingest import events, quarantine
 from ingest.lane import Outcome
 from ingest.radio import DeviceRadio, Oddity, Weakness, fold, forgotten_before, judge, links
@@ -66,7 +66,8 @@ class RadioWriter:
             device = known.setdefault(device_id, DeviceRadio(device_id))
             fresh += [frame for frame in frames if frame.arrived_ns > device.arrived_ns]
             odd += [found for frame in frames if (found := fold(device, frame))]
-            weak += [found for found in [judge(device)] if found]
+            if turn := judge(device):
+                weak.append(turn)
         await conn.execute(SQL["put_radio_devices"], {"rows": Jsonb([known[i].row() for i in sorted(heard)])})
         await conn.execute(SQL["put_radio_links"], {"rows": Jsonb(links(fresh))})
         turned = [i for i, (_, _, day) in before.items() if known[i].day > day]
@@ -115,35 +116,16 @@ async def _tell(conn: Connection, odd: list[Oddity], weak: list[Weakness], *, ou
 
 def _events(one: Oddity, object_id: int) -> list[Event]:
     """It happened, and is over: an open edge and its close."""
-    rule = f"radio.{one.kind}"
     figures: dict[str, Any] = {"was": one.was, "came": one.came, "times": one.times}
     figures["minutes"] = round(one.since_s / 60)
     ru, en = (words.format(**figures) for words in WORDS[one.kind])
-    common: dict[str, Any] = {"rule_id": rule, "rule_version": 1, "object_id": object_id, "signal": SIGNAL}
-    common |= {"severity": "low", "time": one.time, "why_ru": ru, "why_en": en, "value": float(one.came)}
-    return [
-        Event(
-            event_id=event_id(rule, 1, object_id, signal=SIGNAL, opened=one.time, edge=edge, n=0), edge=edge, **common
-        )
-        for edge in ("open", "close")
-    ]
+    given: dict[str, Any] = {"signal": SIGNAL, "time": one.time, "value": float(one.came)}
+    return [edge_event(f"radio.{one.kind}", object_id, (ru, en), over=over, **given) for over in (False, True)]
 
 
 def _weak_event(one: Weakness, object_id: int) -> Event:
     """It began, or it is over."""
-    rule, edge = "radio.weak", "close" if one.over else "open"
     figures = {"margin": "—" if one.margin is None else f"{one.margin:.1f}", "loss": f"{100 * one.loss:.1f}"}
     ru, en = WORDS["heard" if one.over else "weak"]
-    return Event(
-        event_id=event_id(rule, 1, object_id, signal=RADIO, opened=one.time, edge=edge, n=0),
-        rule_id=rule,
-        rule_version=1,
-        object_id=object_id,
-        signal=RADIO,
-        edge="close" if one.over else "open",
-        severity="low",
-        time=one.time,
-        why_ru=ru.format(**{name: text.replace(".", ",") for name, text in figures.items()}),
-        why_en=en.format(**figures),
-        value=one.margin,
-    )
+    why = ru.format(**{name: text.replace(".", ",") for name, text in figures.items()}), en.format(**figures)
+    return edge_event("radio.weak", object_id, why, signal=RADIO, over=one.over, time=one.time, value=one.margin)

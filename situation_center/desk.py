@@ -2,11 +2,13 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from citynet.access import Actor
 from citynet.errors import Forbidden, Unavailable
 from citynet.settings import Settings
+from situation_center.album import Album
 from situation_center.live import Hub
 from situation_center.store import Center
 
@@ -18,6 +20,11 @@ class Desk:
     settings: Settings
     db: Center
     hub: Hub
+
+    @cached_property
+    def album(self) -> Album:
+        """Pictures of cameras."""
+        return Album(self.settings)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from citynet.bus import Incoming
 from citynet.catalog import catalog
 from citynet.db import Connection
-from citynet.model import Event, event_id
+from citynet.model import edge_event
 from situation_center.store import SQL, Center, add_outbox, city_now
 
 log = structlog.get_logger()
@@ -76,20 +76,10 @@ async def _tell(conn: Connection, silent_s: float | None) -> None:
     row = await (await conn.execute("SELECT object_id FROM object WHERE key = %s", [SERVICE])).fetchone()
     if row is None:
         return
-    now, rule = await city_now(conn), catalog().rules[RULE]
-    seconds = round(silent_s or 0)
-    edge = "close" if silent_s is None else "open"
-    known = event_id(RULE, 1, row["object_id"], signal=rule.signal, opened=now, edge=edge, n=0)
-    event = Event(
-        event_id=known,
-        rule_id=RULE,
-        rule_version=1,
-        object_id=row["object_id"],
-        signal=rule.signal,
-        edge="close" if silent_s is None else "open",
-        severity=rule.severity,
-        time=now,
-        why_ru=BACK_RU if silent_s is None else AWAY_RU.format(seconds=seconds),
-        why_en=BACK_EN if silent_s is None else AWAY_EN.format(seconds=seconds),
-    )
-    await add_outbox(conn, f"events.{RULE}", payload=msgspec.json.encode(event), msg_id=str(known))
+    rule, seconds = catalog().rules[RULE], round(silent_s or 0)
+    over = silent_s is None
+    why = (BACK_RU, BACK_EN) if over else (AWAY_RU.format(seconds=seconds), AWAY_EN.format(seconds=seconds))
+    now = await city_now(conn)
+    event = edge_event(RULE, row["object_id"], why, signal=rule.signal, over=over, time=now, severity=rule.severity)
+    known = str(event.event_id)
+    await add_outbox(conn, f"events.{RULE}", payload=msgspec.json.encode(event), msg_id=known)

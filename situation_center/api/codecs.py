@@ -44,6 +44,7 @@ class Try(BaseModel):
     payload: str = Field("", max_length=400_000)
     f_port: int = Field(1, ge=0, le=255)
     data: dict[str, Any] = Field({}, max_length=200)
+    profile: str = Field("", max_length=200, description="Whose map says what texts stand for.")
 
 
 class Tried(TypedDict):
@@ -53,6 +54,7 @@ class Tried(TypedDict):
     kind: str
     error: str
     values: dict[str, float]
+    words: dict[str, str]
     refused: dict[str, str]
     warnings: list[str]
     errors: list[str]
@@ -72,7 +74,14 @@ async def attempt(body: Try, actor: WritesCodecs, place: Place) -> Tried:
         payload = base64.b64decode(body.payload, validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadInput("bad_payload", f"payload is not base64: {error}") from error
-    asked = CodecTry(source=body.source, entry=body.entry, payload=payload, f_port=body.f_port, data=body.data)
+    asked = CodecTry(
+        source=body.source,
+        entry=body.entry,
+        payload=payload,
+        f_port=body.f_port,
+        data=body.data,
+        profile=body.profile,
+    )
     return msgspec.convert(msgspec.to_builtins(await codecs.attempt(place.db, actor, asked)), Tried)
 
 

@@ -2,26 +2,32 @@
 
 import uuid
 from datetime import timedelta
-from typing import Annotated, cast
+from email.utils import format_datetime
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query
+from fastapi.responses import Response
 from typing_extensions import TypedDict
 
 from citynet.access import Actor, allowed
 from citynet.errors import NotFound
 from situation_center import views
 from situation_center.api import credentials
-from situation_center.api.doors import OwnsAccount, Place, ProblemRoute, ReadsQuarantine, ReadsRegistry
+from situation_center.api.doors import OwnsAccount, Place, ProblemRoute, ReadsQuarantine, ReadsRegistry, ViewsCameras
 from situation_center.store import SQL, Center
 from situation_center.views.base import scope
 from situation_center.views.frames import LastFrames
 from situation_center.views.health import Health
+from situation_center.views.pictures import picture
 from situation_center.views.radio import DeviceRadio
 from situation_center.views.rows import FoundObject, ObjectCard, ServicePage
 from situation_center.views.tracks import Track
 
 router = APIRouter(tags=["objects"], route_class=ProblemRoute)
 router.include_router(credentials.router)
+PICTURES: dict[int | str, Any] = {
+    200: {"content": {"image/jpeg": {}, "image/png": {}, "image/webp": {}, "image/gif": {}}}
+}
 INT4_MAX = 2_147_483_647
 After = Annotated[int, Query(ge=0, le=INT4_MAX)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -90,6 +96,18 @@ async def object_track(
     until = (await views.strip(place.db, actor))["now"]
     object_id = await object_id_of(place.db, actor, ref)
     return await views.track(place.db, actor, object_id, until=until, length=timedelta(hours=hours))
+
+
+@router.get("/objects/{ref:path}/snapshot", response_class=Response, responses=PICTURES)
+async def object_snapshot(ref: str, actor: ViewsCameras, place: Place) -> Response:
+    """What the camera of an object shows, some seconds old at most; 502 says why there is nothing."""
+    object_id = await object_id_of(place.db, actor, ref)
+    found, taken = await picture(place.db, actor, object_id, album=place.album)
+    headers = {
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Last-Modified": format_datetime(taken, True),
+    }
+    return Response(found.data, media_type=found.kind, headers=headers)
 
 
 @router.get("/objects/{ref:path}/frames")

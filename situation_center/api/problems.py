@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 from citynet.db import AWAY
 from citynet.errors import BadInput, CitynetError, Conflict, Forbidden, NotFound, Unavailable
 from situation_center.auth import SlowDown
+from situation_center.cameras import NoPicture
 
 STATUS: dict[type[CitynetError], int] = {NotFound: 404, Conflict: 409, BadInput: 422, Forbidden: 403, Unavailable: 503}
 EXPECTED = (CitynetError, HTTPException, RequestValidationError, *AWAY)
@@ -17,6 +18,7 @@ TITLES = {
     409: "Conflict",
     422: "Bad input",
     429: "Too many attempts",
+    502: "The camera gave no picture",
     503: "Unavailable",
 }
 
@@ -39,6 +41,8 @@ def told(error: Exception) -> JSONResponse:
             return problem(429, "slow_down", str(error), headers={"Retry-After": str(error.retry_s)})
         case BadInput():
             return problem(422, error.reason, error.detail or error.reason)
+        case NoPicture():
+            return problem(502, error.reason, str(error))
         case CitynetError():
             status = STATUS.get(type(error), 500)
             return problem(status, type(error).__name__.lower(), str(error))

@@ -20,9 +20,9 @@ import structlog
 from citynet.access import Actor, require
 from citynet.db import Connection, Row, named_sql
 from citynet.errors import BadInput, NotFound
+from situation_center.guard import EVERYWHERE, Refused, checked_address
 from situation_center.incident_rows import Notice
 from situation_center.reactions import FAMILY, Reaction
-from situation_center.reactions.guard import Refused, checked_address
 from situation_center.store import Center
 
 log = structlog.get_logger()
@@ -97,7 +97,7 @@ async def post(url: str, headers: dict[str, str], body: bytes, *, allow_private:
     """One POST to a checked address: no redirect is followed, at most 64 kB of the answer is read."""
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            address = await checked_address(url, allow_private=allow_private)
+            address = await _checked(url, allow_private=allow_private)
             return await _post(url, address, headers=headers, body=body)
     except TimeoutError:
         return Attempt(0, f"no answer within {TIMEOUT_S:.0f} s")
@@ -105,6 +105,11 @@ async def post(url: str, headers: dict[str, str], body: bytes, *, allow_private:
         return Attempt(0, str(error))
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         return Attempt(0, f"{type(error).__name__}: {error}"[:300])
+
+
+async def _checked(url: str, *, allow_private: bool) -> str:
+    """Only https to the open internet, unless private addresses are allowed: then anything."""
+    return await checked_address(url, http=allow_private, inside=EVERYWHERE if allow_private else ())
 
 
 async def _post(url: str, address: str, *, headers: dict[str, str], body: bytes) -> Attempt:
@@ -214,7 +219,7 @@ async def add(
     """Register an endpoint: (its id, its secret as whsec_..., shown once). Raises BadInput."""
     require(actor, "webhook.write")
     try:
-        await checked_address(url, allow_private=center.settings.allow_private_webhooks)
+        await _checked(url, allow_private=center.settings.allow_private_webhooks)
     except Refused as error:
         raise BadInput("bad_webhook", str(error)) from error
     secret = secrets.token_bytes(SECRET_BYTES)

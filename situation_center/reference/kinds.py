@@ -11,6 +11,9 @@ from citynet.errors import BadInput
 from situation_center import registry_write
 from situation_center.registry_versions import begin
 
+# A link may become the address of a picture: what does not fit is said when its object is next changed.
+NARROWS: dict[str, tuple[str, ...]] = {"link": ("image",)}
+
 
 async def listed(db: Database, actor: Actor) -> list[ObjectClass]:
     """Every class in its newest version, by name. Needs registry.read."""
@@ -34,7 +37,7 @@ async def save(db: Database, actor: Actor, name: str, *, body: dict[str, Any]) -
             return await _version(conn, name)
         for attribute in wanted.attribute:
             old = before.find(attribute.name) if before else None
-            if old and old.type != attribute.type:
+            if old and attribute.type not in (old.type, *NARROWS.get(old.type, ())):
                 raise BadInput("bad_class", f"{attribute.name}: {old.type} cannot become {attribute.type}")
         version = await _version(conn, name) + 1
         stored = wanted.model_dump(mode="json", exclude={"name"})

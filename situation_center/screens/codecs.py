@@ -198,14 +198,15 @@ def data_of(text: str) -> dict[str, Any]:
     State("codec-bytes", "value"),
     State("codec-port", "value"),
     State("codec-data", "value"),
+    State("codec-profile", "data"),
     prevent_initial_call=True,
 )
 async def _try(
-    clicks: int | None, source: str | None, entry: str | None, given: str | None, port: Any, data: str | None
+    clicks: int | None, source: str | None, entry: str | None, given: str | None, port: Any, *more: str | None
 ) -> Any:
     if not clicks or entry not in ENTRIES:
         return no_update
-    who = viewer()
+    who, (data, profile) = viewer(), more
     try:
         asked = CodecTry(
             source=source or "",
@@ -213,6 +214,7 @@ async def _try(
             payload=payload_of(given or ""),
             f_port=port if isinstance(port, int) else 0,
             data=data_of(data or ""),
+            profile=profile or "",
         )
         return result(await codecs.attempt(desk().db, who, asked), who.language)
     except (*REFUSALS, *FAILURES) as error:
@@ -233,7 +235,7 @@ def result(told: CodecTried, language: str) -> list[Any]:
         if notes:
             boxes += [html.H3(say(language, f"codecs.{name}")), html.Ul([html.Li(note) for note in notes])]
     if told.values or told.refused:
-        lines = [(key, number(language, value, digits(value)), "") for key, value in told.values.items()]
+        lines = [(k, number(language, v, digits(v)), told.words.get(k, "")) for k, v in told.values.items()]
         lines += [(key, "—", word(language, "reason", reason)) for key, reason in told.refused.items()]
         rows = [html.Tr([html.Td(k, className="code"), html.Td(v, className="num"), html.Td(w)]) for k, v, w in lines]
         boxes += [html.H3(say(language, "codecs.values")), _scrolled(rows)]

@@ -11,7 +11,7 @@ from citynet.access import Actor
 from situation_center import views
 from situation_center.desk import desk, viewer
 from situation_center.screens import register
-from situation_center.screens.parts import card, charts, device_access, frames, object_view, radio, track
+from situation_center.screens.parts import camera, card, charts, device_access, frames, object_view, radio, track
 from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.card import named
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
@@ -37,7 +37,13 @@ async def object_page(who: Actor, said: Mapping[str, str]) -> html.Div:
                 html.Div(passport(object_view.facts(found, language)), className="pad"),
             ),
             html.Div(
-                [*await track.section(who, found), _history(found, language), _values(found, who)], className="column"
+                [
+                    *await camera.section(who, found["object_id"]),
+                    *await track.section(who, found),
+                    _history(found, language),
+                    _values(found, who),
+                ],
+                className="column",
             ),
             html.Div(
                 [

@@ -139,6 +139,9 @@ SELECT o.object_id, o.uid::text AS uid, o.key, o.class AS class_, o.name_ru, o.n
 FROM object_now o LEFT JOIN object_now p ON p.object_id = o.parent_id LEFT JOIN object_now g ON g.object_id = o.org_id
 WHERE o.object_id = %s
 
+-- attributes: what the class of an object describes, and what rights need.
+SELECT class, service, zone_ids, org_id, attributes FROM object_now WHERE object_id = %s
+
 -- series: series of objects with their newest values.
 SELECT s.series_id, s.object_id, o.name_ru AS object_ru, o.name_en AS object_en, s.quantity, s.unit,
   n.time, n.value, n.quality

@@ -33,6 +33,7 @@ def town() -> Iterator[City]:
         mqtt_port=embedded.free_port(),
         web_port=embedded.free_port(),
         push_port=embedded.free_port(),
+        camera_networks="127.0.0.0/8",
     )
     with simulated(City(settings)) as city:
         yield city

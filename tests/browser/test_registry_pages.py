@@ -1,10 +1,11 @@
 """The pages of the registry: chosen rows and objects become a group command; addresses, duplicates, classes."""
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, FilePayload, expect
 
 from citynet.supervisor import City
 from tests.support.browser import Visitor, visit
+from tests.support.camera import camera
 
 PAGES = ("/registry", "/registry/addresses", "/registry/merges", "/registry/classes", "/registry/class/camera")
 
@@ -88,6 +89,31 @@ def test_a_class_gets_an_attribute_and_a_master(admin: Visitor, town: City) -> N
     expect(page.locator("#toast-bar")).to_contain_text("Version 1")
     page.goto(f"{town.web_url}/registry/classes")
     expect(page.locator("tr", has_text="bench")).to_contain_text("gis → registry")
+
+
+def test_a_camera_comes_by_a_file_and_shows_its_picture(admin: Visitor, town: City) -> None:
+    page = admin.page
+    with camera() as lens:
+        lines = ["key,class,name_en,lat,lon,attr.snapshot"]
+        lines += [f"camera{path},camera,Camera{path},44.72,37.75,{lens.url(path)}" for path in ("/png", "/svg")]
+        page.goto(f"{town.web_url}/registry/import")
+        given = FilePayload(name="cameras.csv", mimeType="text/csv", buffer="\n".join(lines).encode())
+        page.locator("#upload-box input").set_input_files(given)
+        page.locator("form.upload button").click()
+        page.locator("#import-apply:enabled").click()
+        expect(page.locator("#import-state")).to_contain_text("Taken in")
+        shown = page.locator("#camera-picture")
+        for path, words in (("/png", "Taken"), ("/svg", "is no picture")):
+            page.goto(f"{town.web_url}/registry?text=camera{path}")
+            page.locator("#registry-text").fill(f"camera{path}")
+            page.locator("#registry-list tbody tr", has_text=f"camera{path}").locator("a").first.click()
+            page.locator(".ways a", has_text="Values").click()
+            expect(shown).to_contain_text(words)
+            assert admin.violations() == []
+            if path == "/png":
+                picture = shown.locator("img")
+                expect(picture).to_have_js_property("naturalWidth", 1)
+    assert admin.complaints() == []
 
 
 def test_attributes_are_edited_by_their_type_and_never_over_somebody_else(admin: Visitor, town: City) -> None:

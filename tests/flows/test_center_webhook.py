@@ -13,8 +13,8 @@ import standardwebhooks
 from citynet.access import Actor
 from citynet.errors import BadInput, Forbidden
 from citynet.settings import Settings
-from situation_center import incidents, intake, outbox
-from situation_center.reactions import guard, reactions, webhook
+from situation_center import guard, incidents, intake, outbox
+from situation_center.reactions import reactions, webhook
 from tests.flows.center import Town, person, quiet_center, town_of
 
 
@@ -209,7 +209,7 @@ async def test_nobody_there(town: Town, admin: Actor) -> None:
 )
 async def test_addresses_of_our_own_are_refused(url: str) -> None:
     with pytest.raises(guard.Refused):
-        await guard.checked_address(url, allow_private=False)
+        await guard.checked_address(url)
 
 
 async def test_one_private_address_among_public_ones_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +218,7 @@ async def test_one_private_address_among_public_ones_is_enough(monkeypatch: pyte
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", both, raising=False)
     with pytest.raises(guard.Refused, match=r"10\.0\.0\.1"):
-        await guard.checked_address("https://example.org/", allow_private=False)
+        await guard.checked_address("https://example.org/")
 
 
 async def test_who_may_add(town: Town, admin: Actor) -> None:

@@ -221,6 +221,12 @@ async def _over_rest(city: Settings, center: Center, **logins: str) -> None:
     desk.open_desk(None)
 
 
+DOOR = "function decodeUplink(i) { return {data: {door: 'Open', n: '4.5', serial: 'A7', mode: 'odd', list: ['x']}} }"
+DOOR_MAP = {
+    "door": {"quantity": "valve_position", "codes": {"open": 1, "closed": 0}},
+    "mode": {"quantity": "valve_position", "channel": "2", "codes": {"auto": 1}},
+    "n": {"quantity": "water_volume"},
+}
 TRIES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (
         "function decodeUplink(i) { return {data: {a: {b: [1, NaN]}, s: 'x', t: true}, warnings: 'cold'} }",
@@ -229,6 +235,16 @@ TRIES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("function decodeUplink(i) { return {errors: ['bad', {n: 1}]} }", {}, {"ok": True, "errors": ["bad", '{"n": 1}']}),
     ("function decodeUplink(i) { for (;;) {} }", {}, {"ok": False, "kind": "time"}),
+    (
+        DOOR,
+        {"profile": "door"},
+        {
+            "values": {"door": 1.0, "n": 4.5},
+            "words": {"door": "Open", "n": "4.5"},
+            "refused": {"serial": "text", "mode": "unknown_code", "list": "wrong_type", "list[0]": "text"},
+        },
+    ),
+    (DOOR, {}, {"values": {}, "words": {}}),
     ("function (", {}, {"ok": False, "kind": "load"}),
     (
         "function encodeDownlink(i) { return {bytes: [i.data.level], fPort: 2} }",
@@ -239,6 +255,8 @@ TRIES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 
 async def test_a_script_is_tried_without_being_kept(city: Settings, admin_bus: NatsBus, planted: Database) -> None:
+    door = {"class": "valve", "protocol": "native", "interval_s": 60, "map": DOOR_MAP}
+    await registry_write.apply(planted, ProposalRequest("test", [], {"door": door}), catalog())
     async with running(city), live_center(city) as center:
         await answering(center)
         boss = await person(center, "boss", "administrator")

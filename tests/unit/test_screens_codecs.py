@@ -31,7 +31,8 @@ def test_decimals_are_those_that_a_value_has() -> None:
 def test_a_try_shows_values_warnings_errors_and_failures(language: str) -> None:
     told = CodecTried(
         ok=True,
-        values={"air.t": 21.5},
+        values={"air.t": 21.5, "door": 1.0},
+        words={"door": "Open"},
         refused={"x": "not_finite"},
         warnings=["cold"],
         errors=["late"],
@@ -40,6 +41,7 @@ def test_a_try_shows_values_warnings_errors_and_failures(language: str) -> None:
     )
     shown = str(codecs.result(told, language))
     assert all(
-        text in shown for text in ("air.t", "cold", "late", "x", "distance [2]", say(language, "codecs.guessed"))
+        text in shown
+        for text in ("air.t", "Open", "cold", "late", "x", "distance [2]", say(language, "codecs.guessed"))
     )
     assert "boom" in str(codecs.result(CodecTried(ok=False, kind="threw", error="boom"), language))

@@ -57,7 +57,7 @@ def _input(name: str, text: str, now: Row, *, kind: ObjectClass | None, language
     known = kind.find(key) if kind and key else None
     given = {"id": {"thing": name}, "size": "sm", **_who_writes(name, now, kind, language=language)}
     given["label"] = _label(known, language) if known else key or say(language, f"registry.{name}")
-    if known is None or known.type in ("text", "link", "number"):
+    if known is None or known.type in ("text", "link", "image", "number"):
         return dmc.TextInput(value=text, **given)
     if known.type == "date":
         return dmc.TextInput(value=text, placeholder=say(language, "registry.day"), **given)
