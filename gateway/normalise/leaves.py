@@ -54,7 +54,7 @@ def _first(body: dict[str, Any], keys: tuple[str, ...]) -> tuple[str, Any] | Non
 
 
 def _text(found: tuple[str, Any] | None) -> str:
-    return found[1][:TEXT_MAX] if found and isinstance(found[1], str) else ""
+    return found[1][:TEXT_MAX].removesuffix(" RMS") if found and isinstance(found[1], str) else ""
 
 
 def _numbered(body: dict[str, Any]) -> str:
@@ -78,14 +78,25 @@ def _record(body: dict[str, Any], place: _Place) -> Leaf | None:
     return Leaf(path, own, above, value[1], _text(unit), channel, place.past, place.own if named else ())
 
 
-def _unit_beside(body: dict[str, Any], key: str, shared: str) -> str:
-    """The unit that a sibling gives: energy with energyUnit, flow with flow_unit, last_value with unit."""
-    for end in ("Unit", "_unit", "Units", "_units", "_Unit", "unit"):
-        found = body.get(key + end)
-        if isinstance(found, str):
-            return found[:TEXT_MAX]
+def _units_told(body: dict[str, Any]) -> dict[tuple[str, ...], str]:
+    """Units that siblings give, by the usual words of what they are the unit of: energyUnit, flow_unit, temp_unit."""
+    told = {}
+    for key, text in body.items():
+        if isinstance(text, str) and "unit" in key.casefold():
+            said = tuple(usual(word) for word in words(key))
+            if {"unit", "units"} & {*said[:1], *said[-1:]}:
+                told[tuple(word for word in said if word not in ("unit", "units"))] = text[:TEXT_MAX]
+    return told
+
+
+def _unit_beside(key: str, told: dict[tuple[str, ...], str], shared: str) -> str:
+    """The unit that a sibling gives: energy with energyUnit, data0Value with data0Unit, last_value with unit."""
+    said = tuple(usual(word) for word in words(key)) if told or shared else ()
+    for name in (said, said[:-1] if said[-1:] == ("value",) else said):
+        if name in told:
+            return told[name]
     silent = naming().neutral | naming().statistics
-    return shared if all(usual(word) in silent for word in words(key)) else ""
+    return shared if all(word in silent for word in said) else ""
 
 
 def _described(body: dict[str, Any]) -> tuple[str, str, str] | None:
@@ -133,7 +144,8 @@ def leaves(output: Any) -> Iterator[Leaf]:
             record = _record(node, place)
             if record is None:
                 shared = _text(_first(node, UNIT_KEYS))
-                below = [(v, _below(place, str(k)), _unit_beside(node, str(k), shared)) for k, v in node.items()]
+                told = _units_told(node)
+                below = [(v, _below(place, str(k)), _unit_beside(str(k), told, shared)) for k, v in node.items()]
                 if (said := _described(node)) is not None:
                     at = list(node).index(said[0])
                     below[at] = (below[at][0], replace(below[at][1], own=words(said[1])), said[2])

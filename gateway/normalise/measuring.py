@@ -64,6 +64,13 @@ def _is_other_unit(word: str) -> bool:
 
 
 @lru_cache(maxsize=4_096)
+def takes(quantity: str, given: units.Unit | None) -> bool:
+    """Whether values of a quantity may come in a unit."""
+    wanted = catalog.catalog().quantities[quantity].unit
+    return given is None or wanted == "1" or units.line(given.code, wanted, quantity) is not None
+
+
+@lru_cache(maxsize=4_096)
 def _line(given: str, wanted: str, quantity: str) -> Line | None:
     if wanted == "1" and units.find(given) is None:
         return Line()  # "count", "pulses", "index": names of things that have no unit

@@ -9,7 +9,7 @@ from gateway.normalise.channels import CHANNEL_MAX, STATISTICS, channel_of, glue
 from gateway.normalise.found import Found, Unmapped
 from gateway.normalise.leaves import Leaf, number_of
 from gateway.normalise.matching import Around, Match, Words, blocked, matches, unknown_words, words_of
-from gateway.normalise.measuring import measures, state_of, told_unit
+from gateway.normalise.measuring import measures, state_of, takes, told_unit
 from gateway.normalise.naming import Naming, Rule, naming, usual
 from gateway.normalise.words import is_unit
 
@@ -171,10 +171,12 @@ def _within(value: float, words_: catalog.Quantity) -> bool:
 
 
 def _possible(leaf: Leaf, table: Naming) -> list[Rule]:
-    """Rules of measures for numbers, rules of states for what may be a state."""
-    number = number_of(leaf.value) is not None and not isinstance(leaf.value, bool)
+    """Rules of measures for numbers of a unit that they take, rules of states for what may be a state."""
+    parsed = None if isinstance(leaf.value, bool) else number_of(leaf.value)
+    given = units.find(leaf.unit or parsed[1]) if parsed and (leaf.unit or parsed[1]) else None
     state = state_of(leaf.value, leaf.spread) is not None
-    return [rule for rule in table.rules if not rule.quantity or (state if rule.code else number)]
+    fits = {rule.quantity: parsed is not None and takes(rule.quantity, given) for rule in table.rules if rule.quantity}
+    return [rule for rule in table.rules if not rule.quantity or (state if rule.code else fits[rule.quantity])]
 
 
 def read_leaf(leaf: Leaf, around: Around, table: Naming) -> Found | Unmapped:

@@ -13,7 +13,7 @@ ONE_WORD = re.compile(
     r"(?<![a-z])(?:l[acz][fsi]?(?:max|min|eq|peak)|l[acz][fsi]|ph)(?![a-z])|ds18b20|pt1000?|sht\d+x?|bme\d+|scd\d+|"
     r"4[_-]20[ _]?ma|(?:kilo)?watt[ _-]?hours?"
 )
-PIECE = re.compile(r"[A-ZА-Я]+(?=[A-ZА-Я][a-zа-я])|[A-ZА-Я]?[a-zа-яäöüéèàß]+|[A-ZА-Я]+|\d+|[°℃℉%µμ²³Ω/⋅]+")
+PIECE = re.compile(r"[A-ZА-ЯЁ]+(?=[A-ZА-ЯЁ][a-zа-яё])|[A-ZА-ЯЁ]?[a-zа-яёäöüéèàß]+|[A-ZА-ЯЁ]+|\d+|[°℃℉%µμ²³Ω/⋅]+")
 # Registers of electricity meters: 1.8.0, 1-0:16.7.0*255, 1_0_1_8_1_255.
 OBIS = re.compile(r"(?i)(?:obis[ _.:-]*)?(?:1[-_.]\d{1,3}[:_.])?(\d{1,2})[._](\d)[._](\d{1,2})(?:[*._&]\d{1,3})?")
 WORD_LENGTH_MIN = 3
