@@ -84,7 +84,7 @@ class Bench:
         count = len(np.unique(rows.series))
         query = "SELECT count(*) FROM newest WHERE time >= %s"
         last = self.start - timedelta(seconds=1)
-        with psycopg.connect(db.dsn(self.city.settings, "center"), autocommit=True) as conn:
+        with psycopg.connect(db.dsn(self.city.settings, "analytics"), autocommit=True) as conn:
             while conn.execute(query, [last]).fetchone() != (count,):
                 if time.perf_counter() - began > LIMIT_S:
                     raise TimeoutError(f"not everything was stored within {LIMIT_S:.0f} s")
@@ -92,7 +92,7 @@ class Bench:
 
     def _check(self, rows: int) -> None:
         """Every row must be there, or the figure is worth nothing."""
-        with psycopg.connect(db.dsn(self.city.settings, "center")) as conn:
+        with psycopg.connect(db.dsn(self.city.settings, "analytics")) as conn:
             found = conn.execute("SELECT count(*) FROM reading").fetchone()
         if found != (rows,):
             raise AssertionError(f"{rows} rows were sent, {found} are stored")
@@ -124,7 +124,7 @@ class Bench:
                 peer.kill()
 
     def _wait_for_peer(self, rows: int, began: float) -> None:
-        with psycopg.connect(db.dsn(self.city.settings, "center"), autocommit=True) as conn:
+        with psycopg.connect(db.dsn(self.city.settings, "analytics"), autocommit=True) as conn:
             while conn.execute("SELECT count(*) FROM reading").fetchone() != (rows,):
                 if time.perf_counter() - began > LIMIT_S:
                     raise TimeoutError("the peer did not store everything")

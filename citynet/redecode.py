@@ -67,9 +67,7 @@ async def _follow(city: Settings, request: RedecodeRequest) -> dict[str, int]:
             began = await _ask(client, database, request)
             last = await _end(told)
             await _stored(client)
-            edited = await database.row(
-                "SELECT count(*) AS n FROM reading_edit WHERE at >= %s AND why = %s", [began, request.why]
-            )
+            edited = await database.row("SELECT edits_made(%s::timestamptz, %s::text) AS n", [began, request.why])
         finally:
             await database.close()
     assert edited is not None

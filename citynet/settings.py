@@ -82,6 +82,15 @@ class Settings(BaseSettings):
     rollup_s: int = Field(
         60, description="Seconds of the city between two looks for readings to roll up by hour and day.", ge=1
     )
+    snapshot_days: int = Field(
+        31,
+        description="Days of snapshots of newest values: each 5 min of the last two days, then each hour; 0 = none.",
+        ge=0,
+    )
+    export_rows: int = Field(
+        5_000_000, description="Most rows of one export of readings; more is asked for in parts.", ge=1
+    )
+    exports_at_once: int = Field(4, description="Exports of readings that a web process writes at once.", ge=1)
     archive_days: int = Field(
         30, description="Days for which raw frames are kept in the database, to be decoded again; 0 = none are.", ge=0
     )

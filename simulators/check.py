@@ -123,12 +123,14 @@ class Check:
     async def run(self) -> Report:
         """The report; raises CitynetError when a step is impossible."""
         database = await Database(db.dsn(self._settings, "center"), size=2).open()
+        self._readings = await Database(db.dsn(self._settings, "analytics"), size=1).open()
         watching = asyncio.create_task(self._watch())
         try:
             await self._steps(database)
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
+            await self._readings.close()
             await database.close()
         return self._report
 
@@ -159,7 +161,7 @@ class Check:
         began = time.monotonic()
         simulator.connect()
         values = await simulator.backfill()
-        stored = await tally.wait_for_rows(database, values, HISTORY_LIMIT_S)
+        stored = await tally.wait_for_rows(self._readings, values, HISTORY_LIMIT_S)
         self._report.backfill_values, self._report.backfill_s = stored, round(time.monotonic() - began, 1)
         self._say(f"  {stored} of {values} history values stored in {self._report.backfill_s} s")
         await self._learned()
@@ -207,12 +209,12 @@ class Check:
     async def _settle(self, simulator: Simulator, database: Database) -> None:
         """Lets the pipeline finish what was acknowledged."""
         ledger = simulator.ledger
-        await tally.wait_for_rows(database, ledger.live_values + ledger.history_values, SETTLE_LIMIT_S)
+        await tally.wait_for_rows(self._readings, ledger.live_values + ledger.history_values, SETTLE_LIMIT_S)
 
     async def _compare(self, simulator: Simulator, database: Database, clock: Clock) -> None:
         known = await registry.load(database)
         notes, report = simulator.ledger.notes, self._report
-        result = await tally.tally(database, known, notes)
+        result = await tally.tally(self._readings, known, notes)
         report.uplinks_in = simulator.ledger.messages
         report.readings_stored, report.lost = result.stored, result.lost + result.unmapped
         report.duplicated = result.doubled

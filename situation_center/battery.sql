@@ -9,7 +9,7 @@ ORDER BY b.day NULLS FIRST, s.series_id LIMIT %(batch)s
 -- medians: of each whole day; cold nights lower a battery for hours
 SELECT r.series_id, extract(epoch FROM date_trunc('day', r.time))::int / 86400 AS day,
   percentile_cont(0.5) WITHIN GROUP (ORDER BY r.value) AS level
-FROM reading r WHERE r.series_id = ANY(%(ids)s) AND r.time >= %(since)s AND r.time < %(until)s GROUP BY 1, 2
+FROM readings_of(%(ids)s, %(since)s, %(until)s, NULL, 2147483647, '-infinity', '{}', '{}') r GROUP BY 1, 2
 
 -- put: the newest state of one battery
 INSERT INTO battery (series_id, day, levels, days, change) VALUES (%(series_id)s, %(day)s, %(levels)s, %(days)s, %(change)s)

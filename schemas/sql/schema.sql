@@ -43,6 +43,7 @@ CREATE INDEX object_version_parent ON object_version (parent_id) WHERE recorded_
 -- The gateway finds a device by its name on the wire, and what has changed since it looked last.
 CREATE INDEX object_version_device ON object_version ((attributes->>'external_id')) WHERE recorded_to = 'infinity';
 CREATE INDEX object_version_recorded ON object_version (recorded_from);
+CREATE INDEX object_version_zones ON object_version USING gin (zone_ids) WHERE recorded_to = 'infinity';
 
 CREATE VIEW object_now AS
   SELECT o.object_id, o.uid, o.key, o.class, v.name_ru, v.name_en, v.service, v.org_id, v.parent_id,
@@ -180,6 +181,9 @@ CREATE TABLE reading (
   quality int2 NOT NULL DEFAULT 0, PRIMARY KEY (series_id, time))
   PARTITION BY RANGE (time);
 
+-- What was read in a few minutes, of whatever series: rows lie in the order in which they came.
+CREATE INDEX reading_when ON reading USING brin ("time", received) WITH (pages_per_range = 32, autosummarize = on);
+
 CREATE TABLE reading_edit (
   series_id int NOT NULL, time timestamptz NOT NULL, version int NOT NULL, value float8 NOT NULL,
   quality int2 NOT NULL, who text NOT NULL, at timestamptz NOT NULL DEFAULT now(), why text NOT NULL,
@@ -204,6 +208,8 @@ CREATE TABLE rollup_day (
   series_id int NOT NULL, day date NOT NULL, n int NOT NULL, good int NOT NULL,
   low float8, high float8, total float8, first float8, last float8, last_at timestamptz,
   used float8, marks int2 NOT NULL DEFAULT 0, PRIMARY KEY (series_id, day));
+CREATE INDEX rollup_day_day ON rollup_day (day);
+CREATE INDEX rollup_hour_hour ON rollup_hour USING brin (hour);
 CREATE VIEW rollup_month AS
   SELECT series_id, date_trunc('month', day)::date AS month, sum(n)::int AS n, sum(good)::int AS good, min(low) AS low,
     max(high) AS high, sum(total) AS total, (array_agg(first ORDER BY day) FILTER (WHERE first IS NOT NULL))[1] AS first,
@@ -259,6 +265,11 @@ CREATE SEQUENCE newest_change;
 CREATE TABLE newest (
   series_id int PRIMARY KEY, time timestamptz NOT NULL, received timestamptz NOT NULL,
   value float8 NOT NULL, quality int2 NOT NULL, change bigint NOT NULL) WITH (fillfactor = 50);
+
+-- Newest readings of all series as they stood each five minutes, in blocks of 256 series; taken: city time of the snapshot.
+CREATE TABLE newest_snapshot (
+  at timestamptz NOT NULL, block int NOT NULL, taken timestamptz NOT NULL, series int[] NOT NULL,
+  "time" timestamptz[] NOT NULL, value float8[] NOT NULL, quality int2[] NOT NULL, PRIMARY KEY (at, block));
 
 CREATE TABLE quarantine (
   quarantine_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -459,6 +470,230 @@ CREATE TABLE outbox (
   subject text NOT NULL, msg_id text NOT NULL UNIQUE, payload bytea NOT NULL, taken bool NOT NULL DEFAULT false);
 GRANT UPDATE ON outbox TO citynet_center;
 
+-- ---------------------------------------------------------------- readings as the situation centre asks for them
+-- It has no right on readings and roll-ups, only these functions, and each takes what whoever asks may know: services and
+-- zones, empty = all, as access.allowed() has it (decision 0048).
+CREATE FUNCTION series_permitted(ids int[], services text[], zones int[]) RETURNS SETOF int
+LANGUAGE sql STABLE AS $$
+  SELECT s.series_id FROM series s JOIN object_now o USING (object_id)
+  WHERE s.series_id = ANY(ids) AND (services = '{}' OR o.service IS NULL OR o.service = ANY(services))
+    AND (zones = '{}' OR o.zone_ids = '{}' OR o.zone_ids && zones) ORDER BY s.series_id $$;
+
+-- An object, what lies in it where it is a zone, and all that hangs below those; NULL = the city.
+CREATE FUNCTION objects_within(place int) RETURNS SETOF int
+LANGUAGE sql STABLE AS $$
+  WITH RECURSIVE tree AS (
+    SELECT object_id FROM object_now WHERE place IS NULL OR object_id = place
+    UNION SELECT object_id FROM object_now WHERE zone_ids @> ARRAY[place]
+    UNION SELECT o.object_id FROM tree t JOIN object_now o ON o.parent_id = t.object_id WHERE place IS NOT NULL)
+  SELECT object_id FROM tree $$;
+
+CREATE FUNCTION series_within(place int, quantities text[], services text[], zones int[]) RETURNS SETOF int
+LANGUAGE sql STABLE AS $$
+  SELECT s.series_id FROM series s JOIN object_now o USING (object_id)
+  WHERE (quantities = '{}' OR s.quantity = ANY(quantities))
+    AND (place IS NULL OR o.object_id IN (SELECT objects_within(place)))
+    AND (services = '{}' OR o.service IS NULL OR o.service = ANY(services))
+    AND (zones = '{}' OR o.zone_ids = '{}' OR o.zone_ids && zones) ORDER BY s.series_id $$;
+
+-- Readings in [since, until), series by series in order of time, at most so many; of the first series only those after a
+-- moment, so that a long window is read in pieces. known: corrections recorded until then count, -infinity = as received.
+CREATE FUNCTION readings_of(ids int[], since timestamptz, until timestamptz, after timestamptz, most int,
+  known timestamptz, services text[], zones int[])
+RETURNS TABLE (series_id int, "time" timestamptz, received timestamptz, value float8, quality int2, version int)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  one int;
+  later timestamptz;
+  wanted int := most;
+  got int;
+BEGIN
+  FOR one IN SELECT p FROM series_permitted(ids, services, zones) AS p LOOP
+    later := CASE WHEN one = ids[1] THEN coalesce(after, '-infinity') ELSE '-infinity' END;
+    IF EXISTS (SELECT FROM reading_edit e WHERE e.series_id = one AND e.time >= since AND e.time < until AND e.at <= known) THEN
+      RETURN QUERY SELECT r.series_id, r.time, r.received, coalesce(e.value, r.value),
+          CASE WHEN e.quality IS NULL THEN r.quality ELSE (r.quality & 56::int2 | e.quality)::int2 END, coalesce(e.version, 0)
+        FROM reading r LEFT JOIN LATERAL (
+          SELECT e.value, e.quality, e.version FROM reading_edit e
+          WHERE e.series_id = one AND e.time = r.time AND e.at <= known ORDER BY e.version DESC LIMIT 1) e ON true
+        WHERE r.series_id = one AND r.time >= since AND r.time < until AND r.time > later ORDER BY r.time LIMIT wanted;
+    ELSE
+      RETURN QUERY SELECT r.series_id, r.time, r.received, r.value, r.quality, 0 FROM reading r
+        WHERE r.series_id = one AND r.time >= since AND r.time < until AND r.time > later ORDER BY r.time LIMIT wanted;
+    END IF;
+    GET DIAGNOSTICS got = ROW_COUNT;
+    wanted := wanted - got;
+    EXIT WHEN wanted <= 0;
+  END LOOP;
+END $$;
+
+CREATE FUNCTION hours_of(ids int[], since timestamptz, until timestamptz, after timestamptz, most int,
+  services text[], zones int[])
+RETURNS TABLE (series_id int, start timestamptz, n int, good int, low float8, high float8, total float8, first float8,
+  last float8, used float8, marks int2)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  one int;
+  later timestamptz;
+  wanted int := most;
+  got int;
+BEGIN
+  FOR one IN SELECT p FROM series_permitted(ids, services, zones) AS p LOOP
+    later := CASE WHEN one = ids[1] THEN coalesce(after, '-infinity') ELSE '-infinity' END;
+    RETURN QUERY SELECT h.series_id, h.hour, h.n, h.good, h.low, h.high, h.total, h.first, h.last, h.used, h.marks
+      FROM rollup_hour h
+      WHERE h.series_id = one AND h.hour >= since AND h.hour < until AND h.hour > later ORDER BY h.hour LIMIT wanted;
+    GET DIAGNOSTICS got = ROW_COUNT;
+    wanted := wanted - got;
+    EXIT WHEN wanted <= 0;
+  END LOOP;
+END $$;
+
+CREATE FUNCTION days_of(ids int[], since date, until date, after date, most int, services text[], zones int[])
+RETURNS TABLE (series_id int, start date, n int, good int, low float8, high float8, total float8, first float8,
+  last float8, used float8, marks int2)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  one int;
+  later date;
+  wanted int := most;
+  got int;
+BEGIN
+  FOR one IN SELECT p FROM series_permitted(ids, services, zones) AS p LOOP
+    later := CASE WHEN one = ids[1] THEN coalesce(after, '-infinity') ELSE '-infinity' END;
+    RETURN QUERY SELECT d.series_id, d.day, d.n, d.good, d.low, d.high, d.total, d.first, d.last, d.used, d.marks
+      FROM rollup_day d
+      WHERE d.series_id = one AND d.day >= since AND d.day < until AND d.day > later ORDER BY d.day LIMIT wanted;
+    GET DIAGNOSTICS got = ROW_COUNT;
+    wanted := wanted - got;
+    EXIT WHEN wanted <= 0;
+  END LOOP;
+END $$;
+
+-- How many readings, and days with any, series of a place have in local days by their roll-ups; ids NULL = all of the place.
+CREATE FUNCTION rows_counted(place int, ids int[], quantities text[], since date, until date, services text[], zones int[])
+RETURNS TABLE (readings bigint, days bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT coalesce(sum(d.n), 0)::bigint, count(*) FROM series_within(place, quantities, services, zones) AS p
+  JOIN rollup_day d ON d.series_id = p WHERE (ids IS NULL OR p = ANY(ids)) AND d.day >= since AND d.day < until $$;
+
+-- Every version of corrected readings; 0 is what was received.
+CREATE FUNCTION versions_of(ids int[], since timestamptz, until timestamptz, most int, services text[], zones int[])
+RETURNS TABLE (series_id int, "time" timestamptz, version int, value float8, quality int2, who text, at timestamptz,
+  why text, codec_version text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  WITH edits AS (
+    SELECT e.* FROM series_permitted(ids, services, zones) AS p JOIN reading_edit e ON e.series_id = p
+    WHERE e.time >= since AND e.time < until)
+  SELECT series_id, time, version, value, quality, who, at, why, codec_version FROM edits
+  UNION ALL
+  SELECT r.series_id, r.time, 0, r.value, r.quality, '', r.received, '', NULL
+  FROM (SELECT DISTINCT series_id, time FROM edits) e CROSS JOIN LATERAL (
+    SELECT * FROM reading r WHERE r.series_id = e.series_id AND r.time = e.time LIMIT 1) r
+  ORDER BY series_id, time, version LIMIT most $$;
+
+-- What series of a place say together, by local days. mean: each series counts alike; used: of how many registers, whole: of
+-- how many for the whole day.
+CREATE FUNCTION day_totals(place int, quantities text[], since date, until date, services text[], zones int[])
+RETURNS TABLE (start date, series int, low float8, high float8, mean float8, used float8, registers int, whole int, marks int2)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT d.day, count(*) FILTER (WHERE d.n > 0)::int, min(d.low), max(d.high), avg(d.total / nullif(d.good, 0)), sum(d.used),
+    count(d.used)::int, count(d.used) FILTER (WHERE d.marks & 2 = 0)::int, bit_or(d.marks)
+  FROM series_within(place, quantities, services, zones) AS p JOIN rollup_day d ON d.series_id = p
+  WHERE d.day >= since AND d.day < until GROUP BY d.day ORDER BY d.day $$;
+
+CREATE FUNCTION hour_totals(place int, quantities text[], since timestamptz, until timestamptz, services text[], zones int[])
+RETURNS TABLE (start timestamptz, series int, low float8, high float8, mean float8, used float8, registers int, whole int,
+  marks int2)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT h.hour, count(*) FILTER (WHERE h.n > 0)::int, min(h.low), max(h.high), avg(h.total / nullif(h.good, 0)), sum(h.used),
+    count(h.used)::int, count(h.used) FILTER (WHERE h.marks & 2 = 0)::int, bit_or(h.marks)
+  FROM series_within(place, quantities, services, zones) AS p JOIN rollup_hour h ON h.series_id = p
+  WHERE h.hour >= since AND h.hour < until GROUP BY h.hour ORDER BY h.hour $$;
+
+-- Months that begin on a day of theirs; a register without a figure for each day of them is there in part (2).
+CREATE FUNCTION month_totals(place int, quantities text[], since date, until date, begins int, services text[], zones int[])
+RETURNS TABLE (start date, series int, low float8, high float8, mean float8, used float8, registers int, whole int, marks int2)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  WITH days AS (
+    SELECT d.*, (date_trunc('month', d.day - begins + 1) + make_interval(days => begins - 1))::date AS start
+    FROM series_within(place, quantities, services, zones) AS p JOIN rollup_day d ON d.series_id = p
+    WHERE d.day >= since AND d.day < until),
+  months AS (
+    SELECT start, sum(n) AS n, min(low) AS low, max(high) AS high, sum(total) / nullif(sum(good), 0) AS mean, sum(used) AS used,
+      (bit_or(marks) | CASE WHEN count(used) > 0 AND count(used) < (start + interval '1 month')::date - start THEN 2 ELSE 0 END)::int2
+        AS marks
+    FROM days GROUP BY series_id, start)
+  SELECT start, count(*) FILTER (WHERE n > 0)::int, min(low), max(high), avg(mean), sum(used), count(used)::int,
+    count(used) FILTER (WHERE marks & 2 = 0)::int, bit_or(marks)
+  FROM months GROUP BY start ORDER BY start $$;
+
+-- When a place was first heard since a moment.
+CREATE FUNCTION first_heard(place int, since timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT min(r.received) FROM series x CROSS JOIN LATERAL (
+    SELECT received FROM reading WHERE series_id = x.series_id AND time >= since ORDER BY time LIMIT 1) r
+  WHERE x.object_id = place $$;
+
+-- How many corrections somebody's request has made.
+CREATE FUNCTION edits_made(since timestamptz, reason text) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT count(*) FROM reading_edit WHERE at >= since AND why = reason $$;
+
+-- Newest readings at a moment, as they were received until another (city): one snapshot and what was read from then on.
+-- What came later than the snapshot for a time before it counts too, up to a week of lateness; a quarter of an hour is
+-- what a reading may need from its arrival to the database. Few series are looked up one by one, and so is everything
+-- from before the first snapshot.
+CREATE FUNCTION readings_at(ids int[], moment timestamptz, known timestamptz)
+RETURNS TABLE (series_id int, "time" timestamptz, value float8, quality int2)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  base timestamptz;
+BEGIN
+  IF ids IS NULL OR cardinality(ids) > 200 THEN
+    SELECT s.at INTO base FROM newest_snapshot s WHERE s.at <= moment AND s.taken <= known ORDER BY s.at DESC LIMIT 1;
+  END IF;
+  IF base IS NULL THEN
+    RETURN QUERY SELECT s.series_id, r.time, r.value, r.quality FROM series s CROSS JOIN LATERAL (
+        SELECT r.time, r.value, r.quality FROM reading r
+        WHERE r.series_id = s.series_id AND r.time <= moment AND r.received <= known ORDER BY r.time DESC LIMIT 1) r
+      WHERE ids IS NULL OR s.series_id = ANY(ids);
+    RETURN;
+  END IF;
+  RETURN QUERY WITH snapshot AS MATERIALIZED (
+      SELECT u.* FROM newest_snapshot s CROSS JOIN LATERAL unnest(s.series, s.time, s.value, s.quality)
+        AS u (series_id, time, value, quality) WHERE s.at = base),
+    later AS (
+      SELECT DISTINCT ON (r.series_id) r.series_id, r.time, r.value, r.quality FROM (
+        SELECT r.series_id, r.time, r.value, r.quality FROM reading r
+        WHERE r.time > base AND r.time <= moment AND r.received <= known
+        UNION ALL
+        SELECT r.series_id, r.time, r.value, r.quality FROM reading r
+        WHERE r.time > base - interval '7 days' AND r.time <= base AND r.received > base - interval '15 minutes'
+          AND r.received <= known) r
+      LEFT JOIN snapshot s USING (series_id) WHERE s.time IS NULL OR r.time > s.time
+      ORDER BY r.series_id, r.time DESC)
+    SELECT series_id, coalesce(l.time, s.time), coalesce(l.value, s.value), coalesce(l.quality, s.quality)
+    FROM snapshot s FULL JOIN later l USING (series_id);
+END $$;
+
+-- The same with corrections, for whoever asks. known: wall time, as of the registry; corrections until then count.
+CREATE FUNCTION newest_at(ids int[], moment timestamptz, known timestamptz, services text[], zones int[])
+RETURNS TABLE (series_id int, "time" timestamptz, value float8, quality int2)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT p, a.time, coalesce(e.value, a.value),
+    CASE WHEN e.quality IS NULL THEN a.quality ELSE (a.quality & 56::int2 | e.quality)::int2 END
+  FROM series_permitted(ids, services, zones) AS p
+  JOIN readings_at(ids, moment, CASE WHEN known = 'infinity' THEN known
+    ELSE coalesce((SELECT origin + (known - wall_origin) * speed FROM city_clock), known) END) a ON a.series_id = p
+  LEFT JOIN LATERAL (
+    SELECT e.value, e.quality FROM reading_edit e WHERE e.series_id = p AND e.time = a.time AND e.at <= known
+    ORDER BY e.version DESC LIMIT 1) e ON true $$;
+
 -- ---------------------------------------------------------------- rights of the parts
 GRANT SELECT ON schema_version, city_clock, setting, object, object_version, object_now, device_point, profile, series, rule
   TO citynet_gateway, citynet_ingest, citynet_analytics, citynet_center;
@@ -475,7 +710,7 @@ GRANT USAGE ON SEQUENCE newest_change, condition_change TO citynet_ingest;
 GRANT SELECT ON reading, reading_edit, reading_newest, newest, event, condition TO citynet_analytics;
 GRANT USAGE ON SCHEMA analytics TO citynet_analytics;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA analytics TO citynet_analytics;
-GRANT SELECT ON reading, reading_edit, reading_newest, newest, event, condition, receipt, quarantine TO citynet_center;
+GRANT SELECT ON newest, event, condition, receipt, quarantine TO citynet_center;
 GRANT SELECT, INSERT, UPDATE ON object, object_version, device_point, profile, series, rule, city_clock, setting,
   account, session, signin_link, api_key, incident, incident_condition, condition_seen, command, expectation,
   webhook, webhook_delivery TO citynet_center;
@@ -497,4 +732,29 @@ GRANT SELECT, INSERT, UPDATE ON rollup_hour, rollup_day TO citynet_ingest;
 GRANT SELECT, INSERT, DELETE ON rollup_due TO citynet_ingest;
 GRANT SELECT ON rollup_due TO citynet_center;
 GRANT SELECT ON reading_newest TO citynet_ingest;
-GRANT SELECT ON rollup_hour, rollup_day, rollup_month TO citynet_analytics, citynet_center, citynet_ingest;
+GRANT SELECT ON rollup_hour, rollup_day, rollup_month TO citynet_analytics, citynet_ingest;
+REVOKE ALL ON FUNCTION readings_of(int[], timestamptz, timestamptz, timestamptz, int, timestamptz, text[], int[]),
+  hours_of(int[], timestamptz, timestamptz, timestamptz, int, text[], int[]),
+  days_of(int[], date, date, date, int, text[], int[]),
+  rows_counted(int, int[], text[], date, date, text[], int[]),
+  versions_of(int[], timestamptz, timestamptz, int, text[], int[]),
+  day_totals(int, text[], date, date, text[], int[]),
+  hour_totals(int, text[], timestamptz, timestamptz, text[], int[]),
+  month_totals(int, text[], date, date, int, text[], int[]),
+  first_heard(int, timestamptz),
+  edits_made(timestamptz, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION readings_of(int[], timestamptz, timestamptz, timestamptz, int, timestamptz, text[], int[]),
+  hours_of(int[], timestamptz, timestamptz, timestamptz, int, text[], int[]),
+  days_of(int[], date, date, date, int, text[], int[]),
+  rows_counted(int, int[], text[], date, date, text[], int[]),
+  versions_of(int[], timestamptz, timestamptz, int, text[], int[]),
+  day_totals(int, text[], date, date, text[], int[]),
+  hour_totals(int, text[], timestamptz, timestamptz, text[], int[]),
+  month_totals(int, text[], date, date, int, text[], int[]),
+  first_heard(int, timestamptz),
+  edits_made(timestamptz, text) TO citynet_center;
+REVOKE ALL ON FUNCTION readings_at(int[], timestamptz, timestamptz), newest_at(int[], timestamptz, timestamptz, text[], int[])
+  FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION readings_at(int[], timestamptz, timestamptz) TO citynet_ingest;
+GRANT EXECUTE ON FUNCTION newest_at(int[], timestamptz, timestamptz, text[], int[]) TO citynet_center;
+GRANT SELECT, INSERT, DELETE ON newest_snapshot TO citynet_ingest;

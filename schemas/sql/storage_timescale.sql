@@ -8,6 +8,7 @@ CREATE TABLE reading (
   quality int2 NOT NULL DEFAULT 0, PRIMARY KEY (series_id, time))
   WITH (tsdb.hypertable, tsdb.partition_column = 'time', tsdb.chunk_interval = '7 days',
         tsdb.segmentby = 'series_id', tsdb.orderby = 'time');
+CREATE INDEX reading_when ON reading USING brin ("time", received) WITH (pages_per_range = 32, autosummarize = on);
 CREATE VIEW reading_newest AS
   SELECT r.series_id, r.time, r.received, coalesce(e.value, r.value) AS value,
          CASE WHEN e.quality IS NULL THEN r.quality ELSE (r.quality & 56::int2 | e.quality)::int2 END AS quality
@@ -15,7 +16,7 @@ CREATE VIEW reading_newest AS
     SELECT value, quality FROM reading_edit e WHERE e.series_id = r.series_id AND e.time = r.time
     ORDER BY version DESC LIMIT 1) e ON true;
 GRANT SELECT, INSERT, UPDATE ON reading TO citynet_ingest;
-GRANT SELECT ON reading, reading_newest TO citynet_analytics, citynet_center;
+GRANT SELECT ON reading, reading_newest TO citynet_analytics;
 GRANT SELECT ON reading_newest TO citynet_ingest;
 -- Same name as in native storage, so that ingest need not know: chunks are made by the extension.
 CREATE FUNCTION reading_partition_ensure(moment timestamptz) RETURNS bool

@@ -12,6 +12,7 @@ from situation_center.api import (
     codecs,
     commands,
     devices,
+    exports,
     groups,
     incidents,
     objects,
@@ -32,6 +33,7 @@ ABOUT = (
 router = APIRouter(prefix=PREFIX, route_class=ProblemRoute)
 for room in (
     readings,
+    exports,
     registry,
     profiles,
     codecs,

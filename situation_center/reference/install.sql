@@ -8,9 +8,7 @@ WHERE d.key = 'device/' || %(external_id)s
 -- heard: since when and until when its point has values, and how well it is heard by radio where that is known.
 SELECT max(n.received) AS last,
   max(n.value) FILTER (WHERE s.quantity = 'signal_rssi') AS rssi, max(n.value) FILTER (WHERE s.quantity = 'signal_snr') AS snr,
-  (SELECT min(r.received) FROM series x CROSS JOIN LATERAL (
-     SELECT received FROM reading WHERE series_id = x.series_id AND time >= %(since)s ORDER BY time LIMIT 1) r
-   WHERE x.object_id = %(id)s) AS first
+  first_heard(%(id)s, %(since)s) AS first
 FROM series s JOIN newest n USING (series_id)
 WHERE s.object_id = %(id)s AND n.received >= %(since)s
 

@@ -11,7 +11,17 @@ from citynet.access import Actor
 from situation_center import views
 from situation_center.desk import desk, viewer
 from situation_center.screens import register
-from situation_center.screens.parts import camera, card, charts, device_access, frames, object_view, radio, track
+from situation_center.screens.parts import (
+    camera,
+    card,
+    charts,
+    device_access,
+    export_form,
+    frames,
+    object_view,
+    radio,
+    track,
+)
 from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.card import named
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
@@ -40,7 +50,7 @@ async def object_page(who: Actor, said: Mapping[str, str]) -> html.Div:
                 [
                     *await camera.section(who, found["object_id"]),
                     *await track.section(who, found),
-                    _history(found, language),
+                    _history(found, who),
                     _values(found, who),
                 ],
                 className="column",
@@ -66,7 +76,8 @@ def _values(found: ObjectCard, who: Actor) -> html.Section:
     return panel(say(who.language, "object.values"), body)
 
 
-def _history(found: ObjectCard, language: str) -> html.Section:
+def _history(found: ObjectCard, who: Actor) -> html.Section:
+    language = who.language
     shown = object_view.measures(found["series"])
     options = [{"value": str(row["series_id"]), "label": named(row, "title", language)} for row in shown]
     first = options[0]["value"] if options else None
@@ -77,7 +88,8 @@ def _history(found: ObjectCard, language: str) -> html.Section:
     ranges = [{"label": say(language, f"service.range_{r}"), "value": r} for r in object_view.RANGES]
     range_label = attrs(aria_label=say(language, "service.range"))
     length = dmc.SegmentedControl(id="history-range", data=ranges, value="24h", size="xs", **range_label)
-    tools = html.Div([choice, length], className="queue-tools")
+    more = [export_form.opener(who.language, found["object_id"])] if access.allowed(who, "reading.read") else []
+    tools = html.Div([choice, length, *more], className="queue-tools")
     return panel(say(language, "object.history"), charts.graph(None, label, id="history-plot", tall=True), tools=tools)
 
 

@@ -18,6 +18,7 @@ from situation_center.screens import register
 from situation_center.screens.parts import actions
 from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.card import named
+from situation_center.screens.parts.export_form import opener
 from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
 from situation_center.screens.parts.marks import empty
 from situation_center.views.registry import Filter
@@ -83,6 +84,8 @@ def _ways(who: Actor) -> html.Div:
         ways.append(dcc.Link(say(language, "registry.unknown"), href="/registry/unknown", className="button"))
     if access.allowed(who, "registry.write"):
         ways.append(dcc.Link(say(language, "registry.import"), href="/registry/import", className="button"))
+    if access.allowed(who, "reading.read"):
+        ways.append(opener(language, label="export.open_city"))
     return html.Div(ways, className="ways")
 
 

@@ -18,6 +18,7 @@ from situation_center.screens import register
 from situation_center.screens.parts import actions
 from situation_center.screens.parts.card import named
 from situation_center.screens.parts.edit_form import edit_form, save_edit
+from situation_center.screens.parts.export_form import opener
 from situation_center.screens.parts.failures import FAILURES, REFUSALS
 from situation_center.screens.parts.marks import panel, passport
 from situation_center.screens.parts.masters import masters_of as registry_masters
@@ -33,6 +34,7 @@ async def registry_object(who: Actor, said: Mapping[str, str]) -> html.Div:
     ways: list[Any] = [dcc.Link(say(language, "registry.title"), href="/registry", className="button")]
     if now["class_"] != "device":
         ways.insert(0, dcc.Link(say(language, "registry.values"), href=f"/object/{ref}", className="button"))
+        ways.append(opener(language, int(ref)))
     head = html.Div([html.H1(named(now, "name", language)), html.Div(ways, className="ways")], className="page-head")
     body = html.Div(await _body(who, now), id="thing-body", className="page two-columns")
     return html.Div([head, body, dcc.Store(id="thing-id", data=ref)], className="page registry")

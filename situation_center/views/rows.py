@@ -177,6 +177,20 @@ class SeriesRow(TypedDict):
     high: float | None
 
 
+class NewestRow(SeriesRow):
+    """age_s: city seconds from its time to the moment asked for, None where it has never spoken."""
+
+    age_s: float | None
+
+
+class NewestPage(TypedDict):
+    """Newest values as of a moment; next: where the next page goes on."""
+
+    as_of: datetime
+    rows: list[NewestRow]
+    next: int | None
+
+
 class Points(TypedDict):
     """A window of a series, oldest first; step_s > 0 when values are means over steps of that length."""
 

@@ -11,7 +11,7 @@ from citynet.db import Row
 from citynet.errors import BadInput, NotFound
 from citynet.model import Used
 from situation_center.store import Center
-from situation_center.views.base import SQL, quantity
+from situation_center.views.base import SQL, quantity, scope
 from situation_center.views.rows import Period, Points, SeriesRow
 
 POINTS_MAX = 10_000
@@ -46,16 +46,16 @@ async def points(
     if not 1 <= limit <= POINTS_MAX:
         raise BadInput("bad_limit", f"limit is 1 to {POINTS_MAX}")
     await _readable(db, actor, series_id)
-    given = {"id": series_id, "since": since, "until": until}
-    counted = await db.row(SQL["count_points"], given | {"limit": limit + 1})
-    if counted and counted["n"] <= limit:
-        return _points(series_id, await db.rows(SQL["points"], given), step_s=0)
+    given = {"id": series_id, "since": since, "until": until, **scope(actor)}
+    rows = await db.rows(SQL["points"], given | {"limit": limit + 1})
+    if len(rows) <= limit:
+        return _points(series_id, rows, step_s=0)
     step_s = max(1, math.ceil((until - since).total_seconds() / limit))
     if step_s >= HOUR_S:
         step_s, since = math.ceil(step_s / HOUR_S) * HOUR_S, since.replace(minute=0, second=0, microsecond=0)
         rows = await db.rows(SQL["rolled_steps"], given | {"since": since, "step_s": step_s})
         return _points(series_id, rows, step_s=step_s)
-    return (await steps(db, [series_id], since=since, until=until, step_s=step_s))[series_id]
+    return (await steps(db, actor, [series_id], since=since, until=until, step_s=step_s))[series_id]
 
 
 async def _readable(db: Center, actor: Actor, series_id: int) -> None:
@@ -82,19 +82,22 @@ async def periods(
     if by == "hour":
         ends = [datetime.combine(day, time(), ZoneInfo(db.settings.timezone)) for day in ends]
     given = {"id": series_id, "since": ends[0], "until": ends[1], "begins": begins, "limit": POINTS_MAX + 1}
-    rows = await db.rows(SQL[f"periods_{by}"], given)
+    rows = await db.rows(SQL[f"periods_{by}"], given | scope(actor))
     if len(rows) > POINTS_MAX:
         raise BadInput("bad_window", f"more than {POINTS_MAX} periods")
-    return [cast(Period, {**row, "marks": _marks(row["marks"])}) for row in rows]
+    return [cast(Period, {**row, "marks": marks(row["marks"])}) for row in rows]
 
 
-def _marks(bits: int) -> list[str]:
+def marks(bits: int) -> list[str]:
+    """Words of the bits of a consumption."""
     return [mark.name.lower() for mark in Used if mark & bits and mark.name]
 
 
-async def steps(db: Center, ids: Sequence[int], *, since: datetime, until: datetime, step_s: int) -> dict[int, Points]:
-    """Means over equal steps, of many series at once. The caller has asked for the right to read them."""
-    given = {"ids": list(ids), "since": since, "until": until, "step_s": step_s}
+async def steps(
+    db: Center, actor: Actor, ids: Sequence[int], *, since: datetime, until: datetime, step_s: int
+) -> dict[int, Points]:
+    """Means over equal steps, of many series at once; nothing of those that the actor may not know."""
+    given = {"ids": sorted(ids), "since": since, "until": until, "step_s": step_s, **scope(actor)}
     rows = await db.rows(SQL["steps"], given)
     return {i: _points(i, [row for row in rows if row["series_id"] == i], step_s=step_s) for i in ids}
 

@@ -45,7 +45,7 @@ async def service_page(db: Center, actor: Actor, name: str) -> ServicePage:
         objects=counts["objects"],
         silent=counts["silent"],
         open={p: sum(row["priority"] == p for row in incidents) for p in PRIORITIES},
-        panels=[await _panel(db, service, panel, rows=_of(panel, rows)) for panel in service.panel],
+        panels=[await _panel(db, actor, panel, service=service, rows=_of(panel, rows)) for panel in service.panel],
         incidents=incidents,
     )
 
@@ -54,11 +54,11 @@ def _of(panel: Panel, rows: list[Row]) -> list[Row]:
     return [r for r in rows if r["quantity"] == panel.quantity and panel.class_ in (None, r["class"])]
 
 
-async def _panel(db: Center, service: Service, panel: Panel, *, rows: list[Row]) -> AnyPanel:
+async def _panel(db: Center, actor: Actor, panel: Panel, *, service: Service, rows: list[Row]) -> AnyPanel:
     if panel.kind == "kpi":
         return _kpi(panel, rows)
     if panel.kind == "series":
-        return await _series(db, panel, rows)
+        return await _series(db, actor, panel, rows=rows)
     if panel.kind == "table":
         return _table(panel, rows)
     return _heat(service, panel)
@@ -82,12 +82,12 @@ def _kpi(panel: Panel, rows: list[Row]) -> KpiPanel:
     )
 
 
-async def _series(db: Center, panel: Panel, rows: list[Row]) -> SeriesPanel:
+async def _series(db: Center, actor: Actor, panel: Panel, *, rows: list[Row]) -> SeriesPanel:
     chosen = _most_telling(rows)
     async with db.reader() as conn:
         until = await city_now(conn)
     ids = [row["series_id"] for row in chosen]
-    drawn = await series.steps(db, ids, since=until - WINDOW, until=until, step_s=STEP_S)
+    drawn = await series.steps(db, actor, ids, since=until - WINDOW, until=until, step_s=STEP_S)
     return SeriesPanel(
         kind="series",
         title_ru=panel.title_ru,

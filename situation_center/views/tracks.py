@@ -10,6 +10,7 @@ from citynet.db import Database, Row, named_sql
 from citynet.errors import NotFound
 from situation_center.tracks import Fix, believed, length_m, moment
 from situation_center.views.base import SQL as VIEWS
+from situation_center.views.base import scope
 
 SQL = named_sql(Path(__file__).with_name("tracks.sql"))
 PLACE = ("longitude", "latitude")
@@ -41,8 +42,8 @@ async def track(db: Database, actor: Actor, object_id: int, *, until: datetime, 
     if row is None or not allowed(actor, "reading.read", row):
         raise NotFound(f"no object {object_id}")
     series = await series_of(db, object_id)
-    given = {"series": list(series.values()), "since": until - length, "until": until, "limit": READINGS_MAX}
-    fixes = fixes_of(await db.rows(SQL["readings"], given), series) if series else []
+    given = {"series": sorted(series.values()), "since": until - length, "until": until, "limit": READINGS_MAX}
+    fixes = fixes_of(await db.rows(SQL["readings"], given | scope(actor)), series) if series else []
     way = believed(fixes)
     return Track(way, len(fixes) - len(way), length_m(way))
 

@@ -3,8 +3,8 @@ SELECT DISTINCT ON (quantity) quantity, series_id FROM series
 WHERE object_id = %(object)s AND quantity = ANY(%(quantities)s) ORDER BY quantity, channel, series_id
 
 -- readings: what these series said, newest first.
-SELECT series_id, time, value FROM reading_newest
-WHERE series_id = ANY(%(series)s) AND time > %(since)s AND time <= %(until)s ORDER BY time DESC LIMIT %(limit)s
+SELECT series_id, time, value FROM readings_of(%(series)s, %(since)s, %(until)s::timestamptz + interval '1 us', NULL, 2147483647, 'infinity', %(services)s, %(zones)s)
+ORDER BY time DESC LIMIT %(limit)s
 
 -- movers: series of the places of all that moves, with the newest fix where both have one time.
 SELECT DISTINCT ON (o.object_id) o.object_id, x.series_id AS lon_series, y.series_id AS lat_series, a.value AS lon, b.value AS lat,

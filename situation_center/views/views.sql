@@ -151,16 +151,12 @@ WHERE s.object_id = ANY(%(objects)s) OR s.series_id = ANY(%(series)s) ORDER BY s
 -- series_place: whose series it is, for the right to read it.
 SELECT s.series_id, o.service, o.zone_ids, o.org_id FROM series s JOIN object_now o USING (object_id) WHERE s.series_id = %s
 
--- count_points: how many readings a window has, at most one more than asked for.
-SELECT count(*) AS n FROM (SELECT 1 FROM reading WHERE series_id = %(id)s AND time >= %(since)s AND time < %(until)s
-  LIMIT %(limit)s) t
-
--- points: readings of a window.
-SELECT time, value FROM reading_newest WHERE series_id = %(id)s AND time >= %(since)s AND time < %(until)s ORDER BY time
+-- points: readings of a window, at most so many.
+SELECT time, value FROM readings_of(ARRAY[%(id)s::int], %(since)s, %(until)s, NULL, %(limit)s, 'infinity', %(services)s, %(zones)s)
 
 -- steps: means over equal steps of a window, for many series at once.
 SELECT series_id, date_bin(make_interval(secs => %(step_s)s), time, %(since)s) AS time, avg(value) AS value
-FROM reading_newest WHERE series_id = ANY(%(ids)s) AND time >= %(since)s AND time < %(until)s
+FROM readings_of(%(ids)s, %(since)s, %(until)s, NULL, 2147483647, 'infinity', %(services)s, %(zones)s)
 GROUP BY 1, 2 ORDER BY 1, 2
 
 -- rolled_steps: the same in steps of whole hours, from the roll-ups; hours that are not rolled up yet from the readings.
@@ -168,34 +164,34 @@ WITH due AS (
   SELECT DISTINCT hour FROM rollup_due
   WHERE block = %(id)s::int / 256 AND hour >= %(since)s AND hour < %(until)s),
 hours AS (
-  SELECT hour, good, total FROM rollup_hour
-  WHERE series_id = %(id)s AND hour >= %(since)s AND hour < %(until)s AND good > 0
-    AND hour NOT IN (SELECT hour FROM due)
+  SELECT start AS hour, good, total
+  FROM hours_of(ARRAY[%(id)s::int], %(since)s, %(until)s, NULL, 2147483647, %(services)s, %(zones)s)
+  WHERE good > 0 AND start NOT IN (SELECT hour FROM due)
   UNION ALL
   SELECT d.hour, r.good, r.total FROM due d CROSS JOIN LATERAL (
-    SELECT count(*) AS good, sum(value) AS total FROM reading_newest
-    WHERE series_id = %(id)s AND time >= d.hour AND time < d.hour + interval '1 hour' AND quality & 4 = 0) r
+    SELECT count(*) AS good, sum(value) AS total FROM readings_of(ARRAY[%(id)s::int], d.hour, d.hour + interval '1 hour',
+      NULL, 2147483647, 'infinity', %(services)s, %(zones)s) WHERE quality & 4 = 0) r
   WHERE r.good > 0)
 SELECT date_bin(make_interval(secs => %(step_s)s), hour, %(since)s) AS time, sum(total) / sum(good) AS value
 FROM hours GROUP BY 1 ORDER BY 1
 
 -- periods_hour: figures and consumption of hours.
-SELECT hour AS start, n, good, low, high, total / nullif(good, 0) AS mean, first, last, used, marks FROM rollup_hour
-WHERE series_id = %(id)s AND hour >= %(since)s AND hour < %(until)s ORDER BY hour LIMIT %(limit)s
+SELECT start, n, good, low, high, total / nullif(good, 0) AS mean, first, last, used, marks
+FROM hours_of(ARRAY[%(id)s::int], %(since)s, %(until)s, NULL, %(limit)s, %(services)s, %(zones)s)
 
 -- periods_day: of local days.
-SELECT day AS start, n, good, low, high, total / nullif(good, 0) AS mean, first, last, used, marks FROM rollup_day
-WHERE series_id = %(id)s AND day >= %(since)s AND day < %(until)s ORDER BY day LIMIT %(limit)s
+SELECT start, n, good, low, high, total / nullif(good, 0) AS mean, first, last, used, marks
+FROM days_of(ARRAY[%(id)s::int], %(since)s, %(until)s, NULL, %(limit)s, %(services)s, %(zones)s)
 
 -- periods_month: of months that begin on some day of theirs, such as the 25th, when meters are read for a bill.
-SELECT start, sum(n)::int AS n, sum(good)::int AS good, min(low) AS low, max(high) AS high,
-  sum(total) / nullif(sum(good), 0) AS mean, (array_agg(first ORDER BY day) FILTER (WHERE first IS NOT NULL))[1] AS first,
-  (array_agg(last ORDER BY day DESC) FILTER (WHERE last IS NOT NULL))[1] AS last, sum(used) AS used,
+SELECT month AS start, sum(n)::int AS n, sum(good)::int AS good, min(low) AS low, max(high) AS high,
+  sum(total) / nullif(sum(good), 0) AS mean, (array_agg(first ORDER BY start) FILTER (WHERE first IS NOT NULL))[1] AS first,
+  (array_agg(last ORDER BY start DESC) FILTER (WHERE last IS NOT NULL))[1] AS last, sum(used) AS used,
   bit_or(marks) AS marks
 FROM (
-  SELECT *, (date_trunc('month', day - %(begins)s::int + 1) + make_interval(days => %(begins)s::int - 1))::date AS start
-  FROM rollup_day WHERE series_id = %(id)s AND day >= %(since)s AND day < %(until)s) d
-GROUP BY start ORDER BY start LIMIT %(limit)s
+  SELECT *, (date_trunc('month', start - %(begins)s::int + 1) + make_interval(days => %(begins)s::int - 1))::date AS month
+  FROM days_of(ARRAY[%(id)s::int], %(since)s, %(until)s, NULL, 2147483647, %(services)s, %(zones)s)) d
+GROUP BY month ORDER BY month LIMIT %(limit)s
 
 -- search: objects by name or key.
 SELECT object_id, key, class AS class_, name_ru, name_en, service, lon, lat FROM object_now

@@ -55,7 +55,7 @@ def series(city: City) -> dict[str, list[int]]:
 def stored(city: City, start: datetime) -> Stored:
     """All readings of the round that began at start: its number is in the microseconds."""
     query = "SELECT series_id, time, value FROM reading WHERE time >= %s"
-    with psycopg.connect(db.dsn(city.settings, "center")) as conn:
+    with psycopg.connect(db.dsn(city.settings, "analytics")) as conn:
         rows = conn.execute(query, [start]).fetchall()
     return {(series, time): value for series, time, value in rows if time.microsecond == start.microsecond}
 

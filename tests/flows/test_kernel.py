@@ -27,6 +27,8 @@ async def test_a_write_and_its_audit_row_are_one_transaction(center_db: db.Datab
         ("ingest", "UPDATE account SET role = 'administrator'"),
         ("analytics", "DELETE FROM reading"),
         ("center", "INSERT INTO reading VALUES (1, now(), now(), 1, 0)"),
+        ("center", "SELECT FROM reading"),
+        ("center", "SELECT FROM rollup_day"),
         ("center", "DELETE FROM audit"),
         ("center", "UPDATE audit SET actor = 'nobody'"),
     ],

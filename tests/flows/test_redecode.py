@@ -62,11 +62,11 @@ async def redecode(*words: str) -> dict[str, int]:
 
 
 async def test_stored_readings_follow_the_codec_of_now(
-    city: Settings, admin_bus: NatsBus, center_db: Database, monkeypatch: pytest.MonkeyPatch
+    city: Settings, admin_bus: NatsBus, owner_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await field.plant(center_db)
+    await field.plant(owner_db)
     monkeypatch.setattr(settings, "load", lambda: city)
-    bin_ = await series_of(center_db, BIN)
+    bin_ = await series_of(owner_db, BIN)
 
     async with running_ingest(city):
         with monkeypatch.context() as patched:
@@ -79,7 +79,7 @@ async def test_stored_readings_follow_the_codec_of_now(
                     device.publish(f"devices/{LAMP}/up", {"values": {"level": 60}})
                     device.publish("devices/nobody/up", {"values": {"level": 60}})
                 await idle(admin_bus)
-        before = await readings(center_db, "reading")
+        before = await readings(owner_db, "reading")
         assert len(before) == 4
         assert before[bin_["bin_fill"]] == 75.75
         async with running(city) as gateway:
@@ -89,19 +89,19 @@ async def test_stored_readings_follow_the_codec_of_now(
             again = await redecode()
             assert again == {"frames": 3, "readings": 5, "refused": 0, "edited": 0}
             assert gateway.counters["quarantined"] == 0
-    after = await readings(center_db, "reading")
+    after = await readings(owner_db, "reading")
     assert {series: after[series] for series in before} == before  # as they came
     assert after[bin_["battery_level"]] == 98.0  # the codec of then did not know it
-    (edit,) = await edits(center_db)
+    (edit,) = await edits(owner_db)
     expected = {"series_id": bin_["bin_fill"], "version": 1, "value": 50.5, "quality": 2, "who": "part:cli"}
     assert expected.items() <= edit.items()
     assert edit["why"] == "fill was 1.5 times too high"
     assert edit["codec_version"] == f"bin-lora@1/python:bin-lora@{__version__}"
-    assert (await readings(center_db, "reading_newest"))[bin_["bin_fill"]] == 50.5
-    assert (await readings(center_db, "newest"))[bin_["bin_fill"]] == 50.5
+    assert (await readings(owner_db, "reading_newest"))[bin_["bin_fill"]] == 50.5
+    assert (await readings(owner_db, "newest"))[bin_["bin_fill"]] == 50.5
 
 
-async def test_what_a_person_corrected_stays(city: Settings, admin_bus: NatsBus, center_db: Database) -> None:
+async def test_what_a_person_corrected_stays(city: Settings, admin_bus: NatsBus, owner_db: Database) -> None:
     headers = {EDIT_WHO: "part:cli", EDIT_WHY: "mended", EDIT_CODEC: "p@2"}
     async with running_ingest(city) as part:
         async with part.db.transaction("part:ingest") as conn:
@@ -113,13 +113,11 @@ async def test_what_a_person_corrected_stays(city: Settings, admin_bus: NatsBus,
         for value in (7.0, 7.0, 8.0):
             await admin_bus.publish("readings.edit", body([(1, NOON, value), (2, NOON, value)]), headers=headers)
         await idle(admin_bus, with_edits=True)
-    found = [(row["series_id"], row["version"], row["value"]) for row in await edits(center_db)]
+    found = [(row["series_id"], row["version"], row["value"]) for row in await edits(owner_db)]
     assert found == [(1, 1, 6.0), (2, 1, 7.0), (2, 2, 8.0)]
 
 
-async def test_a_correction_says_how_good_its_value_is(
-    city: Settings, admin_bus: NatsBus, owner_db: Database, center_db: Database
-) -> None:
+async def test_a_correction_says_how_good_its_value_is(city: Settings, admin_bus: NatsBus, owner_db: Database) -> None:
     """Of the first reading only its way stays: that it came late, not that its value was out of range."""
     bad, late = Quality.OUT_OF_RANGE, Quality.LATE
     headers = {EDIT_WHO: "part:cli", EDIT_WHY: "mended", EDIT_CODEC: "p@2"}
@@ -137,9 +135,9 @@ async def test_a_correction_says_how_good_its_value_is(
             await admin_bus.publish("readings.edit", body(said), headers=headers)
         await idle(admin_bus, with_edits=True)
     for table in ("reading_newest", "newest"):
-        now = {row["series_id"]: row["quality"] for row in await center_db.rows(f"SELECT * FROM {table}")}
+        now = {row["series_id"]: row["quality"] for row in await owner_db.rows(f"SELECT * FROM {table}")}
         assert now == {1: Quality.EDITED | late, 2: Quality.EDITED, 3: 0, 4: late}, table
-    assert [(row["series_id"], row["version"], row["value"]) for row in await edits(center_db)] == [
+    assert [(row["series_id"], row["version"], row["value"]) for row in await edits(owner_db)] == [
         (1, 1, 50.0),
         (2, 1, 5.0),
     ]

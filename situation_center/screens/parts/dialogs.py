@@ -11,7 +11,7 @@ from citynet.access import Actor
 from citynet.errors import BadInput, NotFound
 from situation_center import commands, groups, views
 from situation_center.desk import desk, viewer
-from situation_center.screens.parts import confirm
+from situation_center.screens.parts import confirm, export_form
 from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
 from situation_center.views.rows import ArgumentRow, PossibleCommand
 from situation_center.wording import count, number, say, texts, unit, word
@@ -167,15 +167,15 @@ FORMS = {
     "roll_back": _roll_back,
     "roll_back_group": _roll_back_group,
     "keys": _keys,
+    "export": export_form.form,
 }
 
 
+TITLES = {"command": "card.commands", "roll_back_group": "card.roll_back", "export": "export.title"}
+
+
 def _title(name: str, language: str) -> str:
-    return (
-        say(language, "keys.title")
-        if name == "keys"
-        else say(language, {"command": "card.commands", "roll_back_group": "card.roll_back"}.get(name, f"card.{name}"))
-    )
+    return say(language, "keys.title") if name == "keys" else say(language, TITLES.get(name, f"card.{name}"))
 
 
 @callback(
