@@ -114,6 +114,8 @@ def _described(body: dict[str, Any]) -> tuple[str, str, str] | None:
 def _below(place: _Place, key: str) -> _Place:
     past = place.past or bool(naming().history & set(words(key)))
     path = f"{place.path}.{key}" if place.path else key
+    if place.own == ("pm",) and key[:1].isdigit():
+        return _Place(path, place.above, words(f"pm{key}"), place.channel, past, place.depth + 1)  # {"pm": {"2.5": 7}}
     return _Place(path, place.above + place.own, words(key), place.channel, past, place.depth + 1, place.own)
 
 

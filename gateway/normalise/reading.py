@@ -195,6 +195,11 @@ def read_leaf(leaf: Leaf, around: Around, table: Naming) -> Found | Unmapped:
         wider = Words(said.own + tuple(map(usual, leaf.parent)), said.above, said.spelt + leaf.parent)
         found = _by_parent(leaf, matches(wider, around, _possible(leaf, table)))
         said = wider if found else said
+    if not found and not blocked(said, frozenset()):
+        found = matches(said, around, table.rules)
+        by_unit = _by_unit(leaf, named, around=around, table=table) if found and leaf.unit else None
+        if isinstance(by_unit, Found) and all(match.rule.quantity for match in found):
+            return by_unit  # a name that does not go with its unit: "consumption" in litres
     found = found or matches(said, around, table.rules)
     if not found:
         left = blocked(said, frozenset())

@@ -138,6 +138,11 @@ CASES: list[tuple[Any, Told]] = [
      [("battery_voltage", "", 3.6), ("current", "total", 0.003)]),
     ({"velocity": {"value": 30, "unit": "km/h"}, "n_soil": "12 mg/kg"}, [("speed", "", 30.0),
       ("soil_nitrogen", "", 12.0)]),
+    ({"t": 21.5, "rh": 40, "p": 1004.5, "tDewC": 7.5}, [("air_temperature", "", 21.5), ("air_humidity", "", 40.0),
+      ("air_pressure", "", 1004.5), ("dew_point", "", 7.5)]),
+    ({"pm": {"2.5": 7, "10": 12}, "move_state": 0}, [("pm25", "", 7.0), ("pm10", "", 12.0), ("moving", "", 0.0)]),
+    ({"consumption": {"value": 1500, "unit": "L"}, "positive_reactive_power": {"value": 192, "unit": "var"}},
+     [("water_volume", "consumption", 1.5), ("power_reactive", "", 0.192)]),
     ({"region_1_occupancy": "occupied", "light_level": 3}, [("occupancy", "1", 1.0), ("light_level", "", 3.0)]),
     ({"din1": 1, "dout2": "on", "sabotage": False}, [("switch_state", "1", 1.0), ("relay_on", "2", 1.0),
       ("tamper", "", 0.0)]),
@@ -179,6 +184,7 @@ DOUBTFUL: list[tuple[Any, str]] = [
     ({"lightState": 17}, "no unit"),
     ({"oxygenAlt": 8.5}, "un"),
     ({"revision": "2.c"}, "unknown name"),
+    ({"vIndex": 52}, "not a measure"),
 ]
 
 
@@ -225,6 +231,7 @@ def test_a_bare_number_gets_its_most_usual_unit_and_says_so(output: Any, sector:
 
 def test_a_name_with_a_unit_of_something_else_is_no_guess() -> None:
     assert told({"oxygen_kPa": 8}) == []
+    assert told({"signal_level": -114, "empty_distance": 2000, "aqi_partial": 174}) == []
 
 
 # Every field of the payload schema of the device repository: air, soil, water, rain, wind, metering, action, position.
