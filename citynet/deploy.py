@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import quote, urlsplit
 
 import psycopg
@@ -10,6 +12,8 @@ import typer
 
 from citynet import bus, db, migrate, settings
 from citynet.broker_config import broker_config
+from citynet.clock import moment
+from citynet.rewind import Rewound, rewind
 
 HEARTBEAT_S_MAX = 20.0
 app = typer.Typer(
@@ -35,6 +39,7 @@ def prepare() -> None:
     before, after = migrate.migrate(db.dsn(city, "owner"))
     typer.echo(f"schema {before} -> {after}")
     folder = city.home / "nats"
+    (folder / "store").mkdir(exist_ok=True)  # ingest watches its disk
     path = folder / "nats.conf"
     path.touch(mode=0o600)
     path.write_text(broker_config(city, store=folder / "store"))
@@ -50,6 +55,20 @@ def streams() -> None:
             await admin.ensure_streams()
 
     asyncio.run(ensure())
+
+
+@app.command(name="rewind")
+def rewind_command(
+    since: Annotated[str, typer.Option(help="90m, 2h, 3d ago or an ISO 8601 time: a little before the backup.")],
+) -> None:
+    """After a restore, with gateway and ingest stopped: frames since then are decoded and stored again, each once."""
+
+    async def go() -> list[Rewound]:
+        async with bus.connected(settings.load(), "admin") as admin:
+            return await rewind(admin, moment(since, datetime.now(UTC)))
+
+    for one in asyncio.run(go()):
+        typer.echo(f"{one.stream}: {one.frames} frames come again, from sequence {one.first}")
 
 
 @app.command()

@@ -111,8 +111,12 @@ class Load:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         variable = text("MQTT") + bytes([4, 0xC2]) + struct.pack(">H", KEEPALIVE_S)
         body = variable + text(self.client_id) + text(self.user) + text(self.settings.secret(f"nats_{self.user}"))
-        connection.sendall(bytes([CONNECT]) + length_bytes(len(body)) + body)
-        answer = connection.recv(4)
+        try:
+            connection.sendall(bytes([CONNECT]) + length_bytes(len(body)) + body)
+            answer = connection.recv(4)
+        except OSError:
+            connection.close()
+            raise
         if len(answer) < 4 or answer[0] != CONNACK or answer[3]:
             connection.close()
             raise ConnectionError(f"the broker refused the load generator: {answer!r}")
