@@ -11,12 +11,10 @@ from importlib.metadata import entry_points
 from typing import Annotated, Any, NamedTuple
 
 import psycopg
-import structlog
 import typer
 
-from citynet import __version__, db, migrate, settings
+from citynet import __version__, db, logs, migrate, settings
 from citynet.errors import CitynetError
-from citynet.settings import Settings
 
 
 class Runner(NamedTuple):
@@ -58,7 +56,7 @@ def run(
     from citynet.part import run_part
 
     city = settings.load()
-    _logging(city)
+    logs.configure(city, part)
     if part == "web":
         _named("situation_center.app:serve")(city)
         return
@@ -120,8 +118,10 @@ def migrate_command(
     url = db.dsn(settings.load(), "owner")
     if check:
         with psycopg.connect(url) as conn:
-            problem = migrate.check(conn)
+            problem, steps = migrate.check(conn), migrate.missing(migrate.current_version(conn))
         typer.echo(problem or "the schema is up to date")
+        for step in steps:
+            typer.echo(f"  missing: {step}")
         raise typer.Exit(bool(problem))
     before, after = migrate.migrate(url)
     typer.echo(f"schema {before} -> {after}" if before != after else f"the schema is up to date ({after})")
@@ -139,24 +139,6 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="For machines.")
         for finding in findings:
             typer.echo(f"{'ok ' if finding.well else 'NO '} {finding.name}: {finding.text}")
     raise typer.Exit(not all(finding.well for finding in findings))
-
-
-def _logging(city: Settings) -> None:
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
-        if city.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=False)
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
-    )
 
 
 def _add_commands(wanted: str | None) -> None:

@@ -66,6 +66,13 @@ def check(conn: psycopg.Connection) -> str:
     return f"the database has schema {have}, this citynet needs {want}: run `citynet migrate`"
 
 
+def missing(have: int) -> list[str]:
+    """Names of the steps from a version of the schema to the target; all of it for an empty database."""
+    if not have:
+        return ["schema"]
+    return [path.stem for path in sorted(MIGRATIONS.glob("*.sql"), key=_number) if _number(path) > have]
+
+
 def migrate(url: str, *, timescale: bool | None = None) -> tuple[int, int]:
     """Bring the schema at url (as owner) to the target; gives (from, to). One transaction a step."""
     with psycopg.connect(url) as conn:

@@ -8,10 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 
-from citynet import settings
+from citynet import logs, settings
 from citynet.clock import Clock
 from citynet.redecode import AsJson, Device, Profile, Since, Why, redecode
 from citynet.settings import Settings
@@ -140,7 +139,7 @@ def demo_check(
     from simulators import check
 
     # stdout is for the report alone
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    logs.configure(settings.load(), "demo-check", out=sys.stderr)
     report = check.check(seconds=seconds, speed=speed, seed=seed, say=lambda line: typer.echo(line, err=True))
     if as_json:
         typer.echo(json.dumps(report.figures()))
