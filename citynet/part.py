@@ -21,6 +21,7 @@ from citynet.clock import Clock, wall_clock
 from citynet.errors import Unavailable
 from citynet.model import PartStats
 from citynet.settings import Settings
+from citynet.usage import usage
 
 log = structlog.get_logger()
 RETRY_S = 0.5
@@ -41,6 +42,10 @@ class Part:
     gauges: dict[str, float] = field(default_factory=dict)
     active: bool = False
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    room: asyncio.Event = field(default_factory=asyncio.Event)  # set while what is stored has room
+
+    def __post_init__(self) -> None:
+        self.room.set()
 
     async def load_clock(self) -> None:
         """Read the city clock; a city without one runs on wall time."""
@@ -65,7 +70,8 @@ class Part:
 
     async def _statistics(self) -> None:
         while not self.stopping.is_set():
-            stats = PartStats(self.name, os.getpid(), self.active, dict(self.counters), dict(self.gauges))
+            gauges = self.gauges | usage()
+            stats = PartStats(self.name, os.getpid(), self.active, dict(self.counters), gauges)
             try:
                 await self.bus.push(f"stats.{self.name}", msgspec.json.encode(stats))
             except Unavailable:

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SYSTEM_HOME = Path("/var/lib/citynet")
+READ: set[str] = set()  # secrets that this process knows: no log line shows one
 Network = IPv4Network | IPv6Network
 
 
@@ -91,11 +92,30 @@ class Settings(BaseSettings):
         5_000_000, description="Most rows of one export of readings; more is asked for in parts.", ge=1
     )
     exports_at_once: int = Field(4, description="Exports of readings that a web process writes at once.", ge=1)
+    keep_readings_days: int = Field(1_825, description="Days for which readings are kept; 0 = for ever.", ge=0)
+    keep_hours_days: int = Field(
+        3_650, description="Days for which hourly roll-ups are kept, never less than readings; 0 = for ever.", ge=0
+    )
+    keep_days_days: int = Field(
+        0, description="Days for which daily roll-ups are kept, never less than hours; 0 = for ever.", ge=0
+    )
+    keep_events_days: int = Field(1_825, description="Days for which events are kept; 0 = for ever.", ge=0)
+    keep_quarantine_days: int = Field(90, description="Days for which quarantine is kept; 0 = for ever.", ge=0)
     archive_days: int = Field(
         30, description="Days for which raw frames are kept in the database, to be decoded again; 0 = none are.", ge=0
     )
     archive_max_bytes: int = Field(
         10_000_000_000, description="Most room of raw frames in the database; the oldest ones go first.", ge=1_000_000
+    )
+    database_disk: str = Field(
+        "", description="Folder on the disk of an outside PostgreSQL, seen from ingest; empty = not watched."
+    )
+    broker_disk: str = Field("", description="Folder on the disk of an outside NATS; empty = not watched.")
+    disk_alarm_percent: int = Field(80, description="Share of a disk in use that raises an alarm.", ge=1, le=99)
+    disk_stop_free_bytes: int = Field(
+        5_000_000_000,
+        description="Free room of the database's disk below which no readings are taken; at most a tenth of it.",
+        ge=1_000_000,
     )
     sync_always: bool = Field(False, description="Broker fsyncs each write: survives power loss, slower alone.")
     owner_password: SecretStr = Field(SecretStr(""), description="Password of citynet_owner; empty = from home.")
@@ -144,7 +164,11 @@ class Settings(BaseSettings):
     def given_secret(self, name: str) -> str | None:
         """The secret called name, CITYNET_SECRET_<NAME> or <home>/secrets/<name>; None when nobody has given it."""
         path = self.home / "secrets" / name
-        return os.environ.get(f"CITYNET_SECRET_{name.upper()}") or (path.read_text().strip() if path.exists() else None)
+        found = os.environ.get(f"CITYNET_SECRET_{name.upper()}") or (
+            path.read_text().strip() if path.exists() else None
+        )
+        READ.update([found] if found else ())
+        return found
 
     def secret(self, name: str) -> str:
         """A secret of our own: as given_secret(), made on first use."""

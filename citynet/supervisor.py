@@ -216,6 +216,10 @@ class City:
         """Restart children that died; says so. Waits longer each time one dies soon after its start."""
         for line in self.progress.news() if self.progress else ():
             self.say(line)
+        broker = self.children.get("nats")
+        if broker and broker.process.poll() is None and self.nats.wants_restart():
+            self.say("  the disk of the broker was full and has room again")
+            embedded.stop(broker.process)
         for child in self.children.values():
             if child.process.poll() is None:
                 if time.monotonic() - child.started > 30:

@@ -9,6 +9,7 @@ from citynet.model import Event, Receipt
 from citynet.part import Part, together
 from ingest import events, receipts
 from ingest.archive import Archive
+from ingest.disk import Watch
 from ingest.edits import EditWriter
 from ingest.figures import Latency
 from ingest.lane import Lane, Outcome, Write
@@ -16,6 +17,7 @@ from ingest.messages import MessageWriter
 from ingest.quarantine import QuarantineWriter
 from ingest.radio_writer import RadioWriter
 from ingest.replay import ReplayLane
+from ingest.retention import Keeper
 from ingest.roller import Roller
 from ingest.snapshots import Snapshots
 from ingest.writer import ReadingsWriter
@@ -77,14 +79,14 @@ def lanes(part: Part) -> list[Lane]:
     event = MessageWriter("EVENTS", Event, events.store, "events_stored", "live.condition", limit)
     receipt = MessageWriter("RECEIPTS", Receipt, receipts.store, "receipts_stored", "live.receipt", limit)
 
-    def lane(consumer: Consumer, write: Write) -> Lane:
-        return Lane(part, consumer, write, SINGLE_MESSAGES)
+    def lane(consumer: Consumer, write: Write, *, small: bool) -> Lane:
+        return Lane(part, consumer, write, SINGLE_MESSAGES, small=small)
 
     return [
         Lane(part, bus.INGEST_RADIO, RadioWriter(limit), RADIO_MESSAGES),
-        lane(bus.INGEST_EVENTS, event),
-        lane(bus.INGEST_RECEIPTS, receipt),
-        lane(bus.INGEST_DEAD, QuarantineWriter(limit)),
+        lane(bus.INGEST_EVENTS, event, small=True),
+        lane(bus.INGEST_RECEIPTS, receipt, small=True),
+        lane(bus.INGEST_DEAD, QuarantineWriter(limit), small=False),
     ]
 
 
@@ -94,15 +96,7 @@ async def run(part: Part) -> None:
     readings = Readings(part)
     try:
         work = [lane.run() for lane in [*readings.lanes(), *lanes(part)]]
-        await together(
-            [
-                *work,
-                ReplayLane(part).run(),
-                Archive(part).run(),
-                Roller(part).run(),
-                Snapshots(part).run(),
-                readings.figures(),
-            ]
-        )
+        keepers = (ReplayLane(part), Archive(part), Roller(part), Snapshots(part), Watch(part), Keeper(part))
+        await together([*work, *(one.run() for one in keepers), readings.figures()])
     finally:
         part.active = False

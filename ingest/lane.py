@@ -13,6 +13,7 @@ import numpy as np
 import psycopg
 import structlog
 from numpy.typing import NDArray
+from psycopg.errors import DiskFull
 
 from citynet.bus import Consumer, Frame, Puller, held
 from citynet.db import Connection
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 ACTOR = "part:ingest"
 FETCH_WAIT_S = 1.0
 RETRY_S = 0.5
+ROOM_LOOK_S = 0.5
 # A lane begins at most so many transactions a second: what comes meanwhile shares the next one. Alone, a message never
 # waits; in a stream of them each waits half of this on average and costs a fraction.
 PACE_S = 0.05
@@ -47,7 +49,8 @@ Stored = Callable[[Outcome, float], Awaitable[None]]
 class Lane:
     """A consumer and what stores its frames; batch = most frames a transaction takes.
 
-    gather_s: wait so long for a full batch; only where one puller has the consumer.
+    gather_s: wait so long for a full batch; only where one puller has the consumer. small: goes on taking although the
+    disk of the database is nearly full (decision 0049).
     """
 
     part: Part
@@ -56,11 +59,15 @@ class Lane:
     batch: int
     after: Stored | None = None
     gather_s: float = 0.0
+    small: bool = False
 
     async def run(self) -> None:
         """Follow the stream until the part stops. Raises Unavailable when the broker is away."""
         puller = await self.part.bus.puller(self.consumer)
         while not self.part.stopping.is_set():
+            if not (self.small or self.part.room.is_set()):
+                await self.part.pause(ROOM_LOOK_S)
+                continue
             frames = await puller.fetch(self.batch, FETCH_WAIT_S)
             if frames:
                 began = time.monotonic()
@@ -96,6 +103,7 @@ class Lane:
                 return outcome
             except AWAY as error:
                 self.part.counters["interruptions"] += 1
+                self.part.counters["disk_full"] += isinstance(error, DiskFull)
                 words = str(error).splitlines() or [type(error).__name__]
                 log.warning("the database does not take it, trying again", lane=self.consumer.durable, error=words[0])
                 await asyncio.sleep(RETRY_S)

@@ -138,11 +138,13 @@ DELETE FROM frame_block WHERE block_id IN (
     SELECT block_id, sum(stored) OVER (ORDER BY last_at DESC, block_id DESC) AS bytes FROM frame_block) b
   WHERE bytes > %(bytes)s)
 
--- archive_told: the object of events about the archive, and whether one is open
+-- told: the object of events about the system itself, and whether one of a rule is open
 SELECT o.object_id, EXISTS (
-  SELECT FROM condition c WHERE c.object_id = o.object_id AND c.rule_id = %(rule)s AND c.signal = %(signal)s
-    AND c.state = 'active') AS told
-FROM object o WHERE o.key = 'system/archive'
+  SELECT FROM condition c WHERE c.object_id = o.object_id AND c.rule_id = %(rule)s AND c.state = 'active') AS told
+FROM object o WHERE o.key = %(key)s
+
+-- lock_told: one process at a time says it
+SELECT pg_advisory_xact_lock(hashtext('citynet:told'))
 
 -- size_blocks: bytes of all blocks, and how far they reach back
 SELECT coalesce(sum(stored), 0)::int8 AS bytes, coalesce(sum(frames), 0)::int8 AS frames,

@@ -96,6 +96,8 @@ class Rollups:
 
     async def roll_up(self, until: datetime) -> int:
         """Work off the marks of hours that begin before until; gives how many windows they were."""
+        async with self.db.transaction(ACTOR) as conn:
+            await conn.execute(SQL["forget_due"])
         given = {"before": until, "limit": DUE_AT_ONCE}
         found = list(windows([(row["block"], row["hour"]) for row in await self.db.rows(SQL["due"], given)]))
         for window in found:

@@ -14,7 +14,11 @@ WHERE usename = current_user AND pid <> pg_backend_pid() AND xact_start IS NOT N
 SELECT pg_try_advisory_lock(hashtext('citynet:rollups')) AS mine
 
 -- due: what waits, block by block; hours that are not over only where asked for
-SELECT block, hour FROM rollup_due WHERE hour < %(before)s GROUP BY block, hour ORDER BY block, hour LIMIT %(limit)s
+SELECT block, hour FROM rollup_due WHERE hour < %(before)s
+  AND hour >= coalesce((SELECT kept_from FROM retention WHERE class = 'readings'), '-infinity') GROUP BY block, hour ORDER BY block, hour LIMIT %(limit)s
+
+-- forget_due: of hours whose readings have gone (ingest/retention.py) a late one would leave nothing but itself
+DELETE FROM rollup_due WHERE hour < (SELECT kept_from FROM retention WHERE class = 'readings')
 
 -- take_due: readings whose mark is gone now are seen by every later statement
 DELETE FROM rollup_due WHERE block = %(block)s AND hour >= %(since)s AND hour < %(until)s

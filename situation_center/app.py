@@ -23,6 +23,7 @@ from citynet.access import Actor
 from citynet.errors import Unavailable
 from citynet.model import PartStats
 from citynet.settings import Settings
+from citynet.usage import usage
 from situation_center import api, app_signin, auth, desk, map_feed, map_routes
 from situation_center.gate import Gate
 from situation_center.live import Hub
@@ -149,7 +150,8 @@ async def _open_desk(settings: Settings) -> desk.Desk:
 async def _statistics(place: desk.Desk) -> None:
     """The web process reports like every part."""
     while True:
-        stats = PartStats("web", os.getpid(), True, {}, {"screens": float(len(feed._running))})
+        gauges = {"screens": float(len(feed._running)), **usage()}
+        stats = PartStats("web", os.getpid(), True, {}, gauges)
         with suppress(Unavailable):
             await place.db.bus.push("stats.web", msgspec.json.encode(stats))
         await asyncio.sleep(1)
@@ -172,7 +174,7 @@ def serve(settings: Settings) -> None:
         host=settings.web_host,
         port=settings.web_port,
         loop="uvloop",
-        log_level="warning",
+        log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=3,

@@ -16,7 +16,7 @@ SESSION_ENDED = 4001
 FOREIGN_ORIGIN = 4003
 OPEN_PATHS = ("/signin", "/healthz", "/assets/", "/vendor/", "/favicon.ico")
 # The REST API answers for itself: it also takes keys.
-OWN_SIGN_IN = ("/api/", "/docs/api")
+OWN_SIGN_IN = ("/api/", "/docs/api", "/metrics", "/readyz")
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 HEADERS = {
     "X-Content-Type-Options": "nosniff",

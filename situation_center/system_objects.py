@@ -9,6 +9,8 @@ from situation_center.store import Center
 NAMES = {
     "system/sign_in": ("Служба входа устройств", "Device sign-in service"),
     "system/archive": ("Архив сырых кадров", "Archive of raw frames"),
+    "system/disk_database": ("Диск базы данных", "Disk of the database"),
+    "system/disk_broker": ("Диск брокера", "Disk of the broker"),
 }
 
 

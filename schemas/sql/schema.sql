@@ -316,6 +316,33 @@ CREATE INDEX receipt_queue_item ON receipt (detail) WHERE kind = 'queued';
 -- What radio gateways have sent in the last hour: an intent says its time on air.
 CREATE INDEX receipt_on_air ON receipt (time) WHERE kind = 'intent' AND detail <> '';
 
+-- How long each class of data is kept (days, 0 = for ever), what is older has gone; written by ingest when it looks.
+CREATE TABLE retention (
+  class text PRIMARY KEY, days int NOT NULL, kept_from timestamptz, oldest timestamptz, bytes bigint NOT NULL,
+  looked timestamptz NOT NULL DEFAULT now());
+CREATE FUNCTION rollup_hour_parts() RETURNS TABLE (name text, since timestamptz, until timestamptz, bytes bigint)
+LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
+  SELECT c.relname::text, m.month AT TIME ZONE 'UTC', (m.month + interval '1 month') AT TIME ZONE 'UTC',
+    pg_total_relation_size(c.oid)
+  FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+  CROSS JOIN LATERAL (SELECT to_date(right(c.relname, 6) || '01', 'YYYYMMDD')::timestamp AS month) m
+  WHERE i.inhparent = 'rollup_hour'::regclass $$;
+CREATE FUNCTION rollup_hour_drop(part text, before timestamptz) RETURNS bool
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '1s' AS $$
+DECLARE
+  old record;
+BEGIN
+  SELECT * INTO old FROM rollup_hour_parts() WHERE name = part AND until <= before;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'hours have no part % that ends by %', part, before USING ERRCODE = '22023';
+  END IF;
+  LOCK TABLE ONLY rollup_hour IN ACCESS EXCLUSIVE MODE;
+  IF EXISTS (SELECT FROM rollup_due WHERE hour >= old.since AND hour < old.until) THEN RETURN false; END IF;
+  EXECUTE format('DROP TABLE %I', old.name);
+  RETURN true;
+END $$;
+CREATE INDEX event_time ON event USING brin (time);
+
 -- ---------------------------------------------------------------- radio (written by ingest only)
 -- Which gateway of a radio network hears which device, over the last 30 days: moving means of RSSI in dBm and SNR in dB.
 CREATE TABLE radio_link (
@@ -758,3 +785,9 @@ REVOKE ALL ON FUNCTION readings_at(int[], timestamptz, timestamptz), newest_at(i
 GRANT EXECUTE ON FUNCTION readings_at(int[], timestamptz, timestamptz) TO citynet_ingest;
 GRANT EXECUTE ON FUNCTION newest_at(int[], timestamptz, timestamptz, text[], int[]) TO citynet_center;
 GRANT SELECT, INSERT, DELETE ON newest_snapshot TO citynet_ingest;
+REVOKE ALL ON FUNCTION rollup_hour_parts(), rollup_hour_drop(text, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION rollup_hour_parts(), rollup_hour_drop(text, timestamptz) TO citynet_ingest;
+GRANT SELECT, INSERT, UPDATE ON retention TO citynet_ingest;
+GRANT SELECT ON retention TO citynet_center;
+GRANT DELETE ON quarantine, event, rollup_day TO citynet_ingest;
+GRANT INSERT ON audit TO citynet_ingest;

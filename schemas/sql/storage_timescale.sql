@@ -29,3 +29,27 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION reading_partition_ensure(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reading_partition_ensure(timestamptz) TO citynet_ingest;
+-- Chunks of readings, the times that they hold, their bytes.
+CREATE FUNCTION reading_parts() RETURNS TABLE (name text, since timestamptz, until timestamptz, bytes bigint)
+LANGUAGE sql STABLE AS $$
+  SELECT c.chunk_name::text, c.range_start, c.range_end, d.total_bytes
+  FROM timescaledb_information.chunks c JOIN chunks_detailed_size('reading') d USING (chunk_schema, chunk_name)
+  WHERE c.hypertable_name = 'reading' $$;
+-- Drops one whose time is over; false while an hour of it is not rolled up. Waits for no reader longer than lock_timeout.
+CREATE FUNCTION reading_drop(part text, before timestamptz) RETURNS bool
+LANGUAGE plpgsql SECURITY DEFINER SET lock_timeout = '1s' AS $$
+DECLARE
+  old record;
+BEGIN
+  SELECT * INTO old FROM public.reading_parts() WHERE name = part AND until <= before;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'readings have no part % that ends by %', part, before USING ERRCODE = '22023';
+  END IF;
+  -- From here on nobody stores a reading, so nobody marks an hour.
+  LOCK TABLE ONLY public.reading IN ACCESS EXCLUSIVE MODE;
+  IF EXISTS (SELECT FROM public.rollup_due WHERE hour >= old.since AND hour < old.until) THEN RETURN false; END IF;
+  PERFORM public.drop_chunks('public.reading', older_than => old.until, newer_than => old.since);
+  RETURN true;
+END $$;
+REVOKE ALL ON FUNCTION reading_parts(), reading_drop(text, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION reading_parts(), reading_drop(text, timestamptz) TO citynet_ingest;

@@ -16,6 +16,7 @@ from situation_center.api import (
     groups,
     incidents,
     objects,
+    operations,
     pipeline,
     profiles,
     readings,
@@ -84,5 +85,6 @@ async def nothing_here(request: Request) -> Response:
 def install(app: FastAPI) -> None:
     """Add the API to the application, before Dash's catch-all answers for unknown addresses."""
     app.include_router(router)
+    app.include_router(operations.router)
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
     app.add_api_route("/api/{path:path}", nothing_here, methods=methods, include_in_schema=False)

@@ -34,7 +34,8 @@ class ProblemRoute(APIRoute):
         return handle
 
 
-async def _who(request: Request) -> Actor:
+async def who(request: Request) -> Actor:
+    """Who calls, by key or session. Raises HTTPException (401), Forbidden."""
     place = desk()
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
@@ -56,7 +57,7 @@ class May:
 
     async def __call__(self, request: Request) -> Actor:
         """Who calls. 401 for nobody, 403 without the right."""
-        actor = await _who(request)
+        actor = await who(request)
         require(actor, self.action)
         return actor
 

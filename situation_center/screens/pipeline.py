@@ -11,7 +11,7 @@ from citynet.access import Actor
 from situation_center import quarantine, views
 from situation_center.desk import desk, viewer
 from situation_center.screens import register
-from situation_center.screens.parts import actions
+from situation_center.screens.parts import actions, stores
 from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.failures import FAILURES, REFUSALS, explain
 from situation_center.screens.parts.frames import hex_lines
@@ -43,6 +43,8 @@ async def pipeline(who: Actor, _: Mapping[str, str]) -> html.Div:
             className="wide",
         ),
     ]
+    for name, body in _stores(found, language).items():
+        boxes.append(panel(say(language, f"pipeline.{name}"), html.Div(body, id=f"pipeline-{name}")))
     return html.Div(
         [*boxes, *_quarantine(found, who)],
         className="page pipeline",
@@ -50,9 +52,17 @@ async def pipeline(who: Actor, _: Mapping[str, str]) -> html.Div:
     )
 
 
+def _gauges(found: Pipeline) -> dict[str, float]:
+    return {name: value for part in found["parts"] for name, value in part["gauges"].items()}
+
+
+def _stores(found: Pipeline, language: str) -> dict[str, Any]:
+    return {"waiting": stores.waiting(found, language), "kept": stores.kept(found, _gauges(found), language)}
+
+
 def _figures(found: Pipeline, language: str) -> list[html.Div]:
     rates = {name: rate for part in found["parts"] for name, rate in part["rates"].items()}
-    gauges = {name: value for part in found["parts"] for name, value in part["gauges"].items()}
+    gauges = _gauges(found)
     pairs = [
         ("received", _rate(rates, ("uplinks_in", "uplinks", "frames"), language)),
         ("stored", _rate(rates, ("readings_stored", "readings", "stored"), language)),
@@ -63,6 +73,7 @@ def _figures(found: Pipeline, language: str) -> list[html.Div]:
         ),
         ("rejected", integer(language, sum(found["reasons"].values()))),
         ("archive", _archive(gauges, language)),
+        ("disk", _disk(gauges, language)),
     ]
     return [
         html.Div([html.Dt(say(language, f"pipeline.{name}")), html.Dd(value)], className="kpi") for name, value in pairs
@@ -77,6 +88,12 @@ def _archive(gauges: Mapping[str, float], language: str) -> Any:
     used, most = (number(language, value / 1e6, 0) for value in (gauges["archive_bytes"], settings.archive_max_bytes))
     about = say(language, "pipeline.archive_of", days=settings.archive_days, used=used, most=most)
     return [number(language, gauges["archive_days"], 1), html.Small(f" {about}")]
+
+
+def _disk(gauges: Mapping[str, float], language: str) -> Any:
+    """The fullest disk that is watched."""
+    used = [value for name, value in gauges.items() if name.startswith("disk_") and name.endswith("_used")]
+    return [number(language, max(used), 0), html.Small(" %")] if used else "—"
 
 
 def _rate(rates: Mapping[str, float], names: tuple[str, ...], language: str) -> Any:
@@ -222,6 +239,8 @@ async def _replay(clicks: list[int | None]) -> Any:
 @callback(
     Output("pipeline-figures", "children"),
     Output("pipeline-parts", "children"),
+    Output("pipeline-waiting", "children"),
+    Output("pipeline-kept", "children"),
     Input("page-refresh", "data"),
     prevent_initial_call=True,
 )
@@ -231,7 +250,8 @@ async def _refresh(_: int) -> Any:
         found = await views.pipeline(desk().db, who, desk().hub)
     except (*REFUSALS, *FAILURES):
         return no_update
-    return _figures(found, who.language), _parts(found["parts"], who.language)
+    language = who.language
+    return _figures(found, language), _parts(found["parts"], language), *_stores(found, language).values()
 
 
 @callback(

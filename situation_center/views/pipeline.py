@@ -4,12 +4,14 @@ import asyncio
 from typing import cast
 
 from citynet.access import Actor, allowed, require
+from citynet.bus import NatsBus
+from citynet.bus_lag import waiting
 from citynet.db import Row
-from citynet.errors import NotFound
+from citynet.errors import NotFound, Unavailable
 from situation_center.live import Hub, PartSample
 from situation_center.store import Center
 from situation_center.views.base import SQL
-from situation_center.views.rows import PartRow, Pipeline, QuarantineRow
+from situation_center.views.rows import KeptRow, PartRow, Pipeline, QuarantineRow
 
 QUARANTINE_MAX = 200
 FORGOTTEN_S = 600
@@ -23,13 +25,26 @@ async def pipeline(db: Center, actor: Actor, hub: Hub) -> Pipeline:
     sizes = await db.row(SQL["sizes"])
     assert sizes is not None
     now = asyncio.get_running_loop().time()
+    backlog = await db.row(SQL["backlog"])
     return Pipeline(
+        lags=await _lags(db),
+        backlog=backlog["n"] if backlog else 0,
+        kept=[cast(KeptRow, row) for row in await db.rows(SQL["kept"])],
         parts=[_part(sample, now) for sample in hub.parts.values() if now - sample.at < FORGOTTEN_S],
         reasons={row["reason"]: row["n"] for row in await db.rows(SQL["reasons"])},
         quarantine=[_quarantine(row) for row in rows],
         series=sizes["series"],
         newest_received=sizes["newest_received"],
     )
+
+
+async def _lags(db: Center) -> dict[str, int] | None:
+    if not isinstance(db.bus, NatsBus):
+        return {}
+    try:
+        return (await waiting(db.bus)).by_stage()
+    except Unavailable:
+        return None
 
 
 def _part(sample: PartSample, now: float) -> PartRow:

@@ -377,10 +377,26 @@ class QuarantineRow(TypedDict):
     replayable: bool
 
 
+class KeptRow(TypedDict):
+    """How long a class of data is kept (days, 0 = for ever) and, when ingest looked last, how far back it reached."""
+
+    kind: str
+    days: int
+    oldest: datetime | None
+    bytes: int
+    looked: datetime
+
+
 class Pipeline(TypedDict):
-    """The pipeline page. Quarantine is empty for those without the right quarantine.read."""
+    """The pipeline page. Quarantine is empty for those without the right quarantine.read.
+
+    lags: messages that wait, by stage; None when the broker does not answer. backlog: hours of blocks to roll up.
+    """
 
     parts: list[PartRow]
+    lags: dict[str, int] | None
+    backlog: int
+    kept: list[KeptRow]
     reasons: dict[str, int]
     quarantine: list[QuarantineRow]
     series: int

@@ -48,9 +48,11 @@ async def points(
     await _readable(db, actor, series_id)
     given = {"id": series_id, "since": since, "until": until, **scope(actor)}
     rows = await db.rows(SQL["points"], given | {"limit": limit + 1})
-    if len(rows) <= limit:
+    kept = await db.row(SQL["kept_from"])
+    gone = kept is not None and kept["kept_from"] is not None and since < kept["kept_from"]
+    if len(rows) <= limit and not gone:
         return _points(series_id, rows, step_s=0)
-    step_s = max(1, math.ceil((until - since).total_seconds() / limit))
+    step_s = max(HOUR_S if gone else 1, math.ceil((until - since).total_seconds() / limit))
     if step_s >= HOUR_S:
         step_s, since = math.ceil(step_s / HOUR_S) * HOUR_S, since.replace(minute=0, second=0, microsecond=0)
         rows = await db.rows(SQL["rolled_steps"], given | {"since": since, "step_s": step_s})

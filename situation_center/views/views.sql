@@ -154,6 +154,9 @@ SELECT s.series_id, o.service, o.zone_ids, o.org_id FROM series s JOIN object_no
 -- points: readings of a window, at most so many.
 SELECT time, value FROM readings_of(ARRAY[%(id)s::int], %(since)s, %(until)s, NULL, %(limit)s, 'infinity', %(services)s, %(zones)s)
 
+-- kept_from: readings before it have gone (ingest/retention.py).
+SELECT kept_from FROM retention WHERE class = 'readings'
+
 -- steps: means over equal steps of a window, for many series at once.
 SELECT series_id, date_bin(make_interval(secs => %(step_s)s), time, %(since)s) AS time, avg(value) AS value
 FROM readings_of(%(ids)s, %(since)s, %(until)s, NULL, 2147483647, 'infinity', %(services)s, %(zones)s)
@@ -371,3 +374,9 @@ SELECT s.series_id, s.object_id, s.quantity, s.unit FROM series s JOIN object_no
 WHERE s.series_id = ANY(%(ids)s)
   AND (%(services)s::text[] = '{}' OR o.service IS NULL OR o.service = ANY(%(services)s))
   AND (%(zones)s::int[] = '{}' OR o.zone_ids = '{}' OR o.zone_ids && %(zones)s::int[])
+
+-- backlog: hours of blocks that wait to be rolled up, up to a limit.
+SELECT count(*) AS n FROM (SELECT FROM rollup_due LIMIT 100000) d
+
+-- kept: how long each class of data is kept and how far back it reaches.
+SELECT class AS kind, days, oldest, bytes, looked FROM retention ORDER BY class

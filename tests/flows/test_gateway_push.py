@@ -217,8 +217,10 @@ async def test_broker_and_database_away(
     token = await token_of(planted, LAMP)
     async with pushing(city) as (part, client):
         assert (await client.get("/healthz")).status_code == 200
+        assert (await client.get("/readyz")).json()["ready"] is True
         assert (await client.post(UP, json=MOMENT, headers=bearer(token))).status_code == 202
         await part.db.pool.close()
+        assert (await client.get("/readyz")).status_code == 503
         assert (await client.post(UP, json=MOMENT, headers=bearer(token))).status_code == 202
         problem(await client.post(UP, json=MOMENT, headers=bearer("y" * 43)), 503, "unavailable")
         assert broker.process

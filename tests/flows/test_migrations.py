@@ -10,7 +10,6 @@ import pytest
 from psycopg import sql
 
 from citynet import embedded, migrate
-from schemas import ROOT as SCHEMAS
 from tests.conftest import database_url
 from tests.contracts.test_tidy import ROOT
 
@@ -44,7 +43,7 @@ def test_a_released_city_becomes_a_new_one(postgres: embedded.Postgres, empty: l
     old, new = empty
     with psycopg.connect(database_url(postgres, old)) as conn:
         conn.execute(released.read_bytes())
-        conn.execute((SCHEMAS / "sql" / "storage_native.sql").read_bytes())
+        conn.execute((released.parent / "storage" / f"{released.stem}_native.sql").read_bytes())
         conn.execute("INSERT INTO schema_version (version) VALUES (%s)", [int(released.stem)])
     migrate.migrate(database_url(postgres, old))
     migrate.migrate(database_url(postgres, new), timescale=False)

@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
-from citynet import __version__
+from citynet import __version__, ready
 from citynet.errors import BadInput, Forbidden, Unavailable
 from citynet.part import Part
 from gateway.fetch import CALL
@@ -147,6 +147,11 @@ class Push:
         self._connected()
         return JSONResponse({"well": True})
 
+    async def ready(self) -> JSONResponse:
+        """Whether frames can be taken now; strangers ask too, so without details."""
+        body, status = ready.answer(await ready.checks(self.part.db, self.part.bus), details=False)
+        return JSONResponse(body, status_code=status)
+
     def _connected(self) -> None:
         if not self.part.bus.client.is_connected:
             raise Unavailable("no connection to the broker")  # now, and not after the broker's time-out
@@ -186,7 +191,7 @@ async def run(part: Part) -> None:
     hang_up = await part.bus.subscribe(f"{CALL}*", push.commands.called)
     config = uvicorn.Config(
         application(part, push),
-        log_level="warning",
+        log_config=None,
         access_log=False,
         server_header=False,
         limit_concurrency=CONNECTIONS_MAX,

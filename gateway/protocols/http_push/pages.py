@@ -120,6 +120,10 @@ def routes(app: FastAPI, push: "Push") -> None:
     async def health() -> JSONResponse:
         return await push.health()
 
+    @app.get("/readyz", include_in_schema=False)
+    async def readiness() -> JSONResponse:
+        return await push.ready()
+
     @app.get("/v1/openapi.json", include_in_schema=False)
     async def schema() -> JSONResponse:
         return JSONResponse(description(app))
