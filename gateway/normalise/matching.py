@@ -47,7 +47,7 @@ def words_of(leaf: Leaf, table: Naming) -> Words:
 def _says(own: tuple[str, ...], spelt: tuple[str, ...], table: Naming) -> bool:
     """Whether any word of a key names something."""
     silent = table.neutral | table.statistics
-    return any(not (word in silent or empty(text)) for word, text in zip(own, spelt, strict=True))
+    return any(not (word in silent or empty(text) or empty(word)) for word, text in zip(own, spelt, strict=True))
 
 
 def empty(word: str) -> bool:

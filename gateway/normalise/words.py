@@ -10,7 +10,7 @@ from gateway.normalise.naming import naming
 ONE_WORD = re.compile(
     r"(?i)(?P<pm>pm[ _.-]?(?:2[ _.,p]?5|10(?![0-9])(?:[_.]0)?|1(?![0-9])(?:[_.]0)?|4(?![0-9])(?:[_.]0)?))|"
     r"(?:e?co2|no2|so2|h2s|nh3|ch4|ch2o|(?<![a-z])o[23](?![a-z]))(?!\d)|"
-    r"(?<![a-z])(?:l[acz][fsi]?(?:max|min|eq|peak)|l[acz][fsi]|ph)(?![a-z])|ds18b20|pt1000?|sht\d+x?|bme\d+|scd\d+|"
+    r"(?<![a-z])(?:l[acz][fsi]?(?:max|min|eq|peak)|l[acz][fsi]|ph)(?![a-z])|db[ac](?=fast|slow|peak|max|min|avg)|ds18b20|pt1000?|sht\d+x?|bme\d+|scd\d+|"
     r"4[_-]20[ _]?ma|(?:kilo)?watt[ _-]?hours?"
 )
 PIECE = re.compile(r"[A-ZА-ЯЁ]+(?=[A-ZА-ЯЁ][a-zа-яё])|[A-ZА-ЯЁ]?[a-zа-яёäöüéèàß]+|[A-ZА-ЯЁ]+|\d+|[°℃℉%µμ²³Ω/⋅]+")

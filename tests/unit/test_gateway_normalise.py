@@ -143,6 +143,9 @@ CASES: list[tuple[Any, Told]] = [
     ({"pm": {"2.5": 7, "10": 12}, "move_state": 0}, [("pm25", "", 7.0), ("pm10", "", 12.0), ("moving", "", 0.0)]),
     ({"consumption": {"value": 1500, "unit": "L"}, "positive_reactive_power": {"value": 192, "unit": "var"}},
      [("water_volume", "consumption", 1.5), ("power_reactive", "", 0.192)]),
+    ({"acceleration_vector": {"xaxis": "0.5"}, "dBAfast": 32.5, "vBus": 4.75, "setpoint_heat": 20}, [
+      ("acceleration", "vector_x", 4.903325), ("noise_level", "fast", 32.5), ("supply_voltage", "", 4.75),
+      ("target_temperature", "", 20.0)]),
     ({"region_1_occupancy": "occupied", "light_level": 3}, [("occupancy", "1", 1.0), ("light_level", "", 3.0)]),
     ({"din1": 1, "dout2": "on", "sabotage": False}, [("switch_state", "1", 1.0), ("relay_on", "2", 1.0),
       ("tamper", "", 0.0)]),
@@ -231,7 +234,7 @@ def test_a_bare_number_gets_its_most_usual_unit_and_says_so(output: Any, sector:
 
 def test_a_name_with_a_unit_of_something_else_is_no_guess() -> None:
     assert told({"oxygen_kPa": 8}) == []
-    assert told({"signal_level": -114, "empty_distance": 2000, "aqi_partial": 174}) == []
+    assert told({"signal_level": -114, "empty_distance": 2000, "aqi_partial": 174, "frequency": 7}) == []
 
 
 # Every field of the payload schema of the device repository: air, soil, water, rain, wind, metering, action, position.
