@@ -34,7 +34,7 @@ def kept(found: Pipeline, gauges: Mapping[str, float], language: str) -> Any:
     zone, settings = desk().zone, desk().settings
     rows = [
         [
-            word(language, "kept", row["kind"]),
+            word(language, "class_of_data", row["kind"]),
             _days(row["days"], language),
             date_time(language, row["oldest"], zone) if row["oldest"] else "—",
             number(language, row["bytes"] / 1e6, 0),
@@ -45,7 +45,7 @@ def kept(found: Pipeline, gauges: Mapping[str, float], language: str) -> Any:
         back = number(language, gauges["archive_days"], 1)
         reach = say(language, "pipeline.days_back", days=back)
         size = number(language, gauges["archive_bytes"] / 1e6, 0)
-        rows.append([word(language, "kept", "frames"), _days(settings.archive_days, language), reach, size])
+        rows.append([word(language, "class_of_data", "frames"), _days(settings.archive_days, language), reach, size])
     names = ("data", "kept_for", "reaches_back", "megabytes")
     table = _table([say(language, f"pipeline.{name}") for name in names], rows)
     return [table if rows else empty(say(language, "pipeline.not_looked")), *_disks(gauges, language)]
