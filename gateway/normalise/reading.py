@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 
 from citynet import catalog, units
 from citynet.units import Line
@@ -170,13 +171,20 @@ def _within(value: float, words_: catalog.Quantity) -> bool:
     return (words_.min is None or value >= words_.min) and (words_.max is None or value <= words_.max)
 
 
-def _possible(leaf: Leaf, table: Naming) -> list[Rule]:
+@lru_cache(maxsize=1_024)
+def _fitting(given: units.Unit | None, *, number: bool, state: bool) -> tuple[Rule, ...]:
     """Rules of measures for numbers of a unit that they take, rules of states for what may be a state."""
+    rules = naming().rules
+    fits = {rule.quantity for rule in rules if number and rule.quantity and takes(rule.quantity, given)}
+    return tuple(rule for rule in rules if not rule.quantity or (state if rule.code else rule.quantity in fits))
+
+
+def _possible(leaf: Leaf) -> tuple[Rule, ...]:
+    """The rules that a value can be of at all, whatever its name."""
     parsed = None if isinstance(leaf.value, bool) else number_of(leaf.value)
-    given = units.find(leaf.unit or parsed[1]) if parsed and (leaf.unit or parsed[1]) else None
+    text = leaf.unit or parsed[1] if parsed else ""
     state = state_of(leaf.value, leaf.spread) is not None
-    fits = {rule.quantity: parsed is not None and takes(rule.quantity, given) for rule in table.rules if rule.quantity}
-    return [rule for rule in table.rules if not rule.quantity or (state if rule.code else fits[rule.quantity])]
+    return _fitting(units.find(text) if text else None, number=parsed is not None, state=state)
 
 
 def read_leaf(leaf: Leaf, around: Around, table: Naming) -> Found | Unmapped:
@@ -190,10 +198,10 @@ def read_leaf(leaf: Leaf, around: Around, table: Naming) -> Found | Unmapped:
         return exact
     said = words_of(leaf, table)
     # What the value can be first; the other rules only to say what it is not.
-    named, found = said, matches(said, around, _possible(leaf, table))
+    named, found = said, matches(said, around, _possible(leaf))
     if not found and leaf.parent and not blocked(said, frozenset()):
         wider = Words(said.own + tuple(map(usual, leaf.parent)), said.above, said.spelt + leaf.parent)
-        found = _by_parent(leaf, matches(wider, around, _possible(leaf, table)))
+        found = _by_parent(leaf, matches(wider, around, _possible(leaf)))
         said = wider if found else said
     if not found and not blocked(said, frozenset()):
         found = matches(said, around, table.rules)
