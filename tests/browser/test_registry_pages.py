@@ -170,3 +170,22 @@ def test_health_accuses_no_clock_and_leads_to_the_last_frames(admin: Visitor, to
     expect(frames.first).to_contain_text("Bin fill")
     assert admin.violations() == []
     assert admin.complaints() == []
+
+
+def test_readings_leave_as_a_file_and_closing_the_dialog_ends_it(admin: Visitor, town: City) -> None:
+    page = admin.page
+    page.goto(f"{town.web_url}/registry")
+    page.locator("""button[id='{"export":0}']""").click()
+    form = page.locator("#export-form")
+    expect(form).to_contain_text("The whole city")
+    expect(page.locator("#export-since")).to_have_attribute("type", "date")
+    form.get_by_text("days", exact=True).click()
+    with page.expect_download() as download:
+        page.locator("#export-go").click()
+    assert download.value.suggested_filename.endswith(".csv")
+    lines = download.value.path().read_text().splitlines()
+    assert lines[0] == "series_id,key,name,quantity,channel,unit,start,n,good,low,high,mean,first,last,used,marks"
+    expect(page.locator("#export-told")).to_contain_text("Done: readings-")
+    page.locator("#dialog-cancel").click()
+    expect(form).to_have_count(0)
+    assert admin.complaints() == []
