@@ -58,6 +58,7 @@ CREATE TABLE device_point (
   CHECK (valid_from < valid_to),
   EXCLUDE USING gist (device_id WITH =, tstzrange(valid_from, valid_to) WITH &&));
 CREATE INDEX device_point_object ON device_point (object_id);
+CREATE INDEX device_point_device ON device_point (device_id, valid_to);
 
 -- What a device proves itself with; several may be valid at once, so that a change of token has a time of grace. token: SHA-256
 -- of the token. x509: subject of the certificate, and SHA-256 of its DER where only this one certificate will do.

@@ -22,6 +22,8 @@ LISTED = 200
 # Two objects farther apart than this are two, unless they have one address.
 NEAR_M = 60.0
 LIKENESS_MIN = 0.5
+# More than so many that look alike at one address or in one cell are not all compared with each other.
+CROWD = 20
 SQL = named_sql(Path(__file__).with_name("merges.sql"))
 
 
@@ -99,7 +101,14 @@ async def candidates(db: Database, actor: Actor) -> list[Row]:
     Columns gone_* and into_* (id, key, name_ru, name_en, device), class, address, metres. Needs registry.read.
     """
     require(actor, "registry.read")
-    given = {**scope(actor), "areas": list(zones.CLASSES), "metres": NEAR_M, "least": LIKENESS_MIN, "limit": LISTED}
+    given = {
+        **scope(actor),
+        "areas": list(zones.CLASSES),
+        "metres": NEAR_M,
+        "least": LIKENESS_MIN,
+        "limit": LISTED,
+        "crowd": CROWD,
+    }
     async with db.reader() as conn:
         return await (await conn.execute(SQL["candidates"], given, prepare=False)).fetchall()
 
