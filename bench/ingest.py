@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -44,7 +44,14 @@ SHAPES = (
     Shape("rows5", 60_000, 1, cities.KEYS),
     Shape("rows100", 5_000, 20, cities.KEYS),
 )
-PEER_MESSAGES = 4_000
+# Scripts of bench/peers with their arguments: the shape and how many messages each is measured with. The newest value
+# and the duplicates of a row are not their business, and neither are decoding, units and quarantine.
+PEERS = {
+    "paho_insert": ("paho_insert", "rows1", 4_000),
+    "paho_executemany": ("paho_executemany", "rows1", 20_000),
+    "telegraf_default": ("telegraf default", "rows5", 20_000),
+    "telegraf_tuned": ("telegraf tuned", "rows5", 20_000),
+}
 
 
 @dataclass
@@ -103,15 +110,16 @@ class Bench:
         with cities.paused(self.city):
             return (reference.staged_copy if staged else reference.plain_copy)(self.city.settings, rows)
 
-    def paho_insert(self, shape: Shape) -> float:
-        """Rows a second of the usual script on a broker of its own, all parts stopped."""
+    def peer(self, words: str, shape: Shape) -> float:
+        """Rows a second of a script of bench/peers (its name and arguments) on a broker of its own, parts stopped."""
         messages, rows = self._messages(shape)
         settings = self.city.settings.model_copy(update={"mqtt_port": embedded.free_port()})
-        words = [sys.executable, "-m", "bench.peers.paho_insert", str(settings.mqtt_port), db.dsn(settings, "ingest")]
+        script, *more = words.split()
+        command = [sys.executable, "-m", f"bench.peers.{script}", str(settings.mqtt_port), db.dsn(settings, "ingest")]
         with (
             cities.paused(self.city),
             broker.plain(settings.mqtt_port, fleet_password=settings.secret("nats_fleet")),
-            subprocess.Popen(words, stdout=subprocess.PIPE) as peer,
+            subprocess.Popen([*command, *more], stdout=subprocess.PIPE) as peer,
         ):
             try:
                 assert peer.stdout
@@ -133,28 +141,30 @@ class Bench:
 
 @BENCHMARKS.register("ingest")
 def ingest(quick: bool) -> Report:
-    """Ratios of rows a second: ours over staging + ON CONFLICT of the same rows, and over paho + INSERT + commit."""
-    shapes = [Shape(s.name, s.messages // (4 if quick else 1), s.moments, s.keys) for s in SHAPES]
-    script = Shape("rows1", PEER_MESSAGES // (4 if quick else 1), 1, cities.KEYS[:1])
+    """Ratios of rows a second: ours over staging + ON CONFLICT of the same rows, and over the scripts of others."""
+    part = 4 if quick else 1
+    shapes = {s.name: Shape(s.name, s.messages // part, s.moments, s.keys) for s in SHAPES}
     rounds, devices = (3, 250) if quick else (5, 1000)
     with cities.running() as city:
         bench = Bench(city, cities.plant(city.settings, cities.names(devices)))
-        bench.ours(shapes[1])  # caches, plans and the registry are warm, as in a city that has run for a minute
+        bench.ours(shapes["rows5"])  # caches, plans and the registry are warm, as in a city that has run for a minute
         bench.cpu_s.clear()
-        competitors: dict[str, Competitor] = {"paho_insert": partial(bench.paho_insert, script)}
-        for shape in shapes:
+        competitors: dict[str, Competitor] = {}
+        for name, (words, like, messages) in PEERS.items():
+            competitors[name] = partial(bench.peer, words, replace(shapes[like], messages=messages // part))
+        for shape in shapes.values():
             competitors[f"ours_{shape.name}"] = partial(bench.ours, shape)
             competitors[f"staged_{shape.name}"] = partial(bench.copied, shape, staged=True)
             competitors[f"plain_{shape.name}"] = partial(bench.copied, shape, staged=False)
         found = in_turn(competitors, rounds=rounds)
-    return _report(found, bench, shapes)
+    return _report(found, bench, list(shapes.values()))
 
 
 def _report(found: dict[str, list[float]], bench: Bench, shapes: list[Shape]) -> Report:
     rate = medians(found)
     ratios = {f"over_copy_{shape.name}": rate[f"ours_{shape.name}"] / rate[f"staged_{shape.name}"] for shape in shapes}
     ratios |= {f"over_plain_{s.name}": rate[f"ours_{s.name}"] / rate[f"plain_{s.name}"] for s in shapes}
-    ratios["over_paho_insert"] = rate["ours_rows1"] / rate["paho_insert"]
+    ratios |= {f"over_{name}": rate[f"ours_{like}"] / rate[name] for name, (_, like, _) in PEERS.items()}
     figures = {f"{name}_rows_s": value for name, value in rate.items()}
     figures |= {f"spread_{name}": spread(values) for name, values in found.items()}
     for shape in shapes:
@@ -171,7 +181,11 @@ def _conditions(bench: Bench, shapes: list[Shape], *, rounds: int) -> dict[str, 
         "durability": "fsync and synchronous_commit on; NATS file streams, one replica, fsync every 2 min",
         "indexes": "primary key (series_id, time) on weekly range partitions, tables emptied before every run",
         "reference": f"COPY to a stage, INSERT ON CONFLICT, commit each {reference.BATCH_ROWS} rows; our parts stopped",
-        "paho_insert": "paho on_message, one INSERT a value, one commit a message, own NATS broker; our parts stopped",
+        "peers": "QoS 1, own NATS broker, our parts stopped; one fleet message shape each, see bench/peers",
+        "paho_insert": "rows1; paho on_message, one INSERT a value, one commit a message",
+        "paho_executemany": "rows1; executemany and commit each 1,000 rows or second; what it holds is lost with it",
+        "telegraf_default": "rows5; 1,000 undelivered, COPY each 1,000 rows or 10 s, acknowledged after the commit",
+        "telegraf_tuned": "rows5; 10,000 undelivered, a stage and ON CONFLICT each 10,000 rows or 1 s, kept session",
         "rounds": rounds,
         "devices": len(bench.series),
         **{f"{shape.name}": f"{shape.messages} messages of {shape.rows // shape.messages} rows" for shape in shapes},

@@ -12,7 +12,7 @@ from citynet import embedded
 CONFIG = """server_name: peer
 listen: "127.0.0.1:{port}"
 jetstream {{ store_dir: "{store}" }}
-mqtt {{ listen: "127.0.0.1:{mqtt}", ack_wait: "30s", max_ack_pending: 1024 }}
+mqtt {{ listen: "127.0.0.1:{mqtt}", ack_wait: "30s", max_ack_pending: 10000 }}
 accounts {{ PEER: {{ jetstream: enabled, users: [
   {{user: peer, password: peer}}, {{user: fleet, password: "{fleet}"}}] }} }}
 """
