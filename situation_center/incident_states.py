@@ -12,6 +12,8 @@ FINISHED = frozenset({"closed", "merged", "false_alarm"})
 WORKING = frozenset({"acknowledged", "dispatched", "in_progress"})
 TEXT_CHARS_MAX = 4_000
 UNDO_S = 10
+# The offer is seen for UNDO_S from its arrival: a press in its last second is still good, however slow the way is.
+UNDO_TAKEN_S = 2 * UNDO_S
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from citynet.db import Connection, Row
 from citynet.errors import BadInput, Conflict, Forbidden, NotFound
 from situation_center import incident_rows
 from situation_center.incident_rows import SQL
-from situation_center.incident_states import OPEN, UNDO_S, Change, changed_priority, former, move, words
+from situation_center.incident_states import OPEN, UNDO_TAKEN_S, Change, changed_priority, former, move, words
 from situation_center.store import Center, city_now
 
 Decide = Callable[[Connection, Row, datetime], Awaitable[Change]]
@@ -83,13 +83,15 @@ async def take(db: Center, actor: Actor, incident_id: int, *, version: int) -> i
 
 
 async def undo(db: Center, actor: Actor, incident_id: int, *, version: int) -> int:
-    """Take back the actor's own acknowledge or take of the last 10 s (wall) when nothing happened since."""
+    """Take back the actor's own acknowledge or take of the last UNDO_TAKEN_S (wall) when nothing happened since."""
 
     async def decide(conn: Connection, row: Row, now: datetime) -> Change:
         given = {"incident_id": incident_id, "actor": actor.name, "version": row["version"]}
-        last = await (await conn.execute(SQL["undoable"], given | {"undo_s": UNDO_S})).fetchone()
+        last = await (await conn.execute(SQL["undoable"], given | {"undo_s": UNDO_TAKEN_S})).fetchone()
         if last is None:
-            raise Conflict(f"nothing of yours to take back: more than {UNDO_S} s ago, or the incident changed since")
+            raise Conflict(
+                f"nothing of yours to take back: more than {UNDO_TAKEN_S} s ago, or the incident changed since"
+            )
         before = dict(last["detail"]["former"])
         before |= {n: datetime.fromisoformat(before[n]) for n in TIMES if before[n]}
         return Change("undo", before, f"Отменено: {last['action']}", f"Undone: {last['action']}")

@@ -23,7 +23,7 @@
     if (!byId(id) && !STORES.has(id)) return;
     window.dash_clientside.set_props(id, props);
   }
-  const STORES = new Set(['selection', 'action', 'card-refresh', 'page-refresh', 'resync', 'dialog', 'toast']);
+  const STORES = new Set(['selection', 'action', 'pressed', 'card-refresh', 'page-refresh', 'resync', 'dialog', 'toast']);
 
   // --- the queue: one map of rows, filled by push on every page -----------------------------------------------------
 
@@ -257,6 +257,17 @@
     if (!row) { setProps('toast', { data: { text: words().choose, kind: 'error', at: Date.now() } }); return; }
     setProps('action', { data: { name, incident_id: row.id, version: row.version, at: Date.now() } });
   }
+
+  // --- buttons of a card ---------------------------------------------------------------------------------------------
+
+  // Dash forgets a press whose button is drawn anew before its callback has been asked, and a card changes at any push.
+  const PRESSES = new Set(['work', 'command', 'approve', 'cancel', 'roll_back']);
+  document.addEventListener('click', (event) => {
+    const button = event.target.closest?.('button[id^="{"]');
+    if (!button || button.disabled) return;
+    const [[name, value]] = Object.entries(JSON.parse(button.id));
+    if (PRESSES.has(name)) setProps('pressed', { data: { name, value, at: Date.now() } });
+  });
 
   // --- toast with undo ----------------------------------------------------------------------------------------------
 

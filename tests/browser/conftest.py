@@ -21,9 +21,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def town() -> Iterator[City]:
-    """A whole city of its own: servers, parts, simulated fleet."""
+    """A whole city. Its leak can be played once, so modules name the city they are in, as a parameter of it.
+
+    pytest keeps a city until a test asks for another one: two never run at the same time.
+    """
     home = Path(tempfile.mkdtemp(prefix="citynet-browser-"))
     home.chmod(0o755)  # PostgreSQL runs as another user when the tests run as root
     settings = Settings(
@@ -40,7 +43,7 @@ def town() -> Iterator[City]:
     shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(town: City) -> Iterator[Browser]:
     """The system's Chromium, after the city: Playwright's loop would be in the way of asyncio.run()."""
     if not chromium():

@@ -7,6 +7,8 @@ from citynet.supervisor import City
 from tests.support.browser import Visitor, visit
 from tests.support.story import play_the_leak
 
+pytestmark = pytest.mark.parametrize("town", ["first"], indirect=True)
+
 PAGES = {
     "light": ["/", "/service/water", "/service/lighting", "/pipeline", "/account"],
     "dark": ["/", "/service/water", "/service/air", "/pipeline"],

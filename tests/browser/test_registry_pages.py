@@ -7,6 +7,8 @@ from citynet.supervisor import City
 from tests.support.browser import Visitor, visit
 from tests.support.camera import camera
 
+pytestmark = pytest.mark.parametrize("town", ["first"], indirect=True)
+
 PAGES = ("/registry", "/registry/addresses", "/registry/merges", "/registry/classes", "/registry/class/camera")
 
 

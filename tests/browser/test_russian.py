@@ -11,6 +11,8 @@ from citynet.supervisor import City
 from tests.support.browser import Visitor, visit
 from tests.support.story import play_the_leak
 
+pytestmark = pytest.mark.parametrize("town", ["second"], indirect=True)
+
 
 def test_the_leak_from_alarm_to_resolved(senior: Visitor) -> None:
     senior.speak("ru")

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
-from dash import ALL, Input, Output, State, callback, ctx, no_update
+from dash import ALL, Input, Output, State, callback, no_update
 
 from citynet.access import Actor
 from situation_center import commands, groups, incidents, views
@@ -70,74 +70,63 @@ async def _from_key(action: dict[str, Any] | None) -> Any:
 @callback(
     Output("toast", "data", allow_duplicate=True),
     Output("dialog", "data"),
-    Input({"work": ALL}, "n_clicks"),
+    Input("pressed", "data"),
     State("shown", "data"),
     prevent_initial_call=True,
 )
-async def _from_button(clicks: list[int | None], shown: dict[str, Any] | None) -> Any:
-    if not any(clicks) or not ctx.triggered_id or not shown:
-        return no_update, no_update
-    who, name, incident_id = viewer(), ctx.triggered_id["work"], int(shown["incident_id"])
-    if name not in DIRECT:
-        return no_update, {"name": name, "incident_id": incident_id, "at": uuid.uuid4().hex}
-    try:
-        version = (await views.card(desk().db, who, incident_id))["incident"]["version"]
-    except (*REFUSALS, *FAILURES) as error:
-        return refused(error, who.language), no_update
-    return await act(who, name, incident_id, version=version), no_update
-
-
-@callback(
-    Output("dialog", "data", allow_duplicate=True),
-    Output("toast", "data", allow_duplicate=True),
-    Input({"command": ALL}, "n_clicks"),
-    State("shown", "data"),
-    prevent_initial_call=True,
-)
-async def _order(clicks: list[int | None], shown: dict[str, Any] | None) -> Any:
-    """A harmless command without arguments goes at once, the others ask first."""
-    if not any(clicks) or not ctx.triggered_id:
+async def _pressed(pressed: dict[str, Any] | None, shown: dict[str, Any] | None) -> Any:
+    """A button of the card: screens.js tells of it, since Dash forgets a press whose button is drawn anew."""
+    step = PRESSES.get(pressed["name"]) if pressed else None
+    if not pressed or not step:
         return no_update, no_update
     who = viewer()
-    object_id, _, action = ctx.triggered_id["command"].partition("/")
-    incident = (shown or {}).get("incident_id")
+    try:
+        return await step(who, str(pressed["value"]), (shown or {}).get("incident_id"))
+    except (*REFUSALS, *FAILURES) as error:
+        return refused(error, who.language), no_update
+
+
+async def _work(who: Actor, name: str, incident: Any) -> tuple[Any, Any]:
+    if not incident:
+        return no_update, no_update
+    if name not in DIRECT:
+        return no_update, {"name": name, "incident_id": int(incident), "at": uuid.uuid4().hex}
+    version = (await views.card(desk().db, who, int(incident)))["incident"]["version"]
+    return await act(who, name, int(incident), version=version), no_update
+
+
+async def _order(who: Actor, value: str, incident: Any) -> tuple[Any, Any]:
+    """A harmless command without arguments goes at once, the others ask first."""
+    object_id, _, action = value.partition("/")
     wanted = {"name": "command", "object_id": int(object_id), "action": action, "incident_id": incident}
-    try:
-        command = await dialogs.possible_command(who, int(object_id), action)
-    except (*REFUSALS, *FAILURES) as error:
-        return no_update, refused(error, who.language)
+    command = await dialogs.possible_command(who, int(object_id), action)
     if command["args"] or command["dangerous"]:
-        return wanted | {"at": uuid.uuid4().hex}, no_update
-    return no_update, await send(who, wanted, args={})
+        return no_update, wanted | {"at": uuid.uuid4().hex}
+    return await send(who, wanted, args={}), no_update
 
 
-@callback(
-    Output("toast", "data", allow_duplicate=True),
-    Input({"approve": ALL}, "n_clicks"),
-    Input({"cancel": ALL}, "n_clicks"),
-    prevent_initial_call=True,
-)
-async def _second_person(approve: list[int | None], cancel: list[int | None]) -> Any:
-    """Approve or cancel a command that waits."""
-    if not any([*approve, *cancel]) or not ctx.triggered_id:
-        return no_update
-    who, [(name, command_id)] = viewer(), ctx.triggered_id.items()
-    step = commands.approve if name == "approve" else commands.cancel
-    try:
-        state = await step(desk().db, who, uuid.UUID(command_id))
-    except (*REFUSALS, *FAILURES) as error:
-        return refused(error, who.language)
-    asked = name == "cancel" and state != "cancelled"
-    return toast(say(who.language, "done.ask_cancel_command" if asked else f"done.{name}_command"))
+async def _approve(who: Actor, command_id: str, _: Any) -> tuple[Any, Any]:
+    await commands.approve(desk().db, who, uuid.UUID(command_id))
+    return toast(say(who.language, "done.approve_command")), no_update
 
 
-@callback(
-    Output("dialog", "data", allow_duplicate=True), Input({"roll_back": ALL}, "n_clicks"), prevent_initial_call=True
-)
-async def _roll_back(clicks: list[int | None]) -> Any:
-    if not any(clicks) or not ctx.triggered_id:
-        return no_update
-    return {"name": "roll_back", "command_id": ctx.triggered_id["roll_back"], "at": uuid.uuid4().hex}
+async def _cancel(who: Actor, command_id: str, _: Any) -> tuple[Any, Any]:
+    state = await commands.cancel(desk().db, who, uuid.UUID(command_id))
+    return toast(say(who.language, f"done.{'cancel' if state == 'cancelled' else 'ask_cancel'}_command")), no_update
+
+
+async def _roll_back(_: Actor, command_id: str, __: Any) -> tuple[Any, Any]:
+    return no_update, {"name": "roll_back", "command_id": command_id, "at": uuid.uuid4().hex}
+
+
+# The key of a button's id -> what it does; screens.js knows the same names.
+PRESSES: dict[str, Callable[[Actor, str, Any], Awaitable[tuple[Any, Any]]]] = {
+    "work": _work,
+    "command": _order,
+    "approve": _approve,
+    "cancel": _cancel,
+    "roll_back": _roll_back,
+}
 
 
 async def send(who: Actor, wanted: Mapping[str, Any], *, args: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,18 @@ from situation_center.wording import say, zone_name
 # Mantine's dark shades, from text to the deepest ground, in the greys of screens.css.
 DARK = ["dfe5ea", "c3ccd3", "9aa5af", "7d8993", "3f4952", "2b333a", "1b2025", "14181b", "0f1215", "0b0e10"]
 log = structlog.get_logger()
-STORES = ("selection", "shown", "map-layers", "action", "toast", "dialog", "card-refresh", "page-refresh", "chosen")
+STORES = (
+    "selection",
+    "shown",
+    "map-layers",
+    "action",
+    "pressed",
+    "toast",
+    "dialog",
+    "card-refresh",
+    "page-refresh",
+    "chosen",
+)
 
 
 def layout() -> Any:
