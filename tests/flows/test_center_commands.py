@@ -94,21 +94,21 @@ async def test_a_cabinet_with_a_controller_is_one_command(town: Town, operator: 
     assert await state(town, command) == "queued"
 
 
-@pytest.mark.parametrize(
-    ("more", "reason"),
-    [
-        ({"args": {"level": 101}}, "out_of_limits"),
-        ({"args": {"level": float("nan")}}, "out_of_limits"),
-        ({"args": {"level": True}}, "bad_argument"),
-        ({"args": {}}, "bad_argument"),
-        ({"args": {"level": 1, "colour": "red"}}, "unknown_argument"),
-        ({"action": "explode", "args": {}}, "no_such_command"),
-        ({"idempotency_key": ""}, "bad_key"),
-    ],
+BEYOND: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"args": {"level": 101}}, "out_of_limits"),
+    ({"args": {"level": float("nan")}}, "out_of_limits"),
+    ({"args": {"level": True}}, "bad_argument"),
+    ({"args": {}}, "bad_argument"),
+    ({"args": {"level": 1, "colour": "red"}}, "unknown_argument"),
+    ({"action": "explode", "args": {}}, "no_such_command"),
+    ({"idempotency_key": ""}, "bad_key"),
 )
-async def test_limits(town: Town, operator: Actor, more: dict[str, Any], reason: str) -> None:
-    with pytest.raises(BadInput, match=reason):
-        await order(town, operator, "lamp/1", **more)
+
+
+async def test_limits(town: Town, operator: Actor) -> None:
+    for more, reason in BEYOND:
+        with pytest.raises(BadInput, match=reason):
+            await order(town, operator, "lamp/1", **more)
     assert await outbox(town) == []
 
 

@@ -108,7 +108,9 @@ async def test_a_stale_close_does_not_end_what_happened_after_it(database: db.Da
 
 async def test_a_thousand_triggers_at_once_are_one_open_condition(database: db.Database) -> None:
     bodies = [edge("open", 1, n=n) for n in range(1000)]
-    outcomes = await asyncio.gather(*(store(database, event_writer(), body) for body in bodies))
+    outcomes = []
+    for some in range(0, 1000, 100):  # as many as wait for one of the few connections without losing patience
+        outcomes += await asyncio.gather(*(store(database, event_writer(), body) for body in bodies[some : some + 100]))
     assert await conditions(database) == [("active", 1000, 1, None)]
     assert sum((outcome.counters for outcome in outcomes), Counter())["events_stored"] == 1000
     assert await database.row("SELECT count(*) AS n FROM event") == {"n": 1000}

@@ -20,22 +20,22 @@ async def test_a_write_and_its_audit_row_are_one_transaction(center_db: db.Datab
     assert rows == [{"actor": "person:anna", "action": "account.write", "object": "ivan"}]
 
 
-@pytest.mark.parametrize(
-    ("role", "statement"),
-    [
-        ("gateway", "INSERT INTO newest VALUES (1, now(), now(), 1, 0, 1)"),
-        ("ingest", "UPDATE account SET role = 'administrator'"),
-        ("analytics", "DELETE FROM reading"),
-        ("center", "INSERT INTO reading VALUES (1, now(), now(), 1, 0)"),
-        ("center", "SELECT FROM reading"),
-        ("center", "SELECT FROM rollup_day"),
-        ("center", "DELETE FROM audit"),
-        ("center", "UPDATE audit SET actor = 'nobody'"),
-    ],
+NOT_THEIRS = (
+    ("gateway", "INSERT INTO newest VALUES (1, now(), now(), 1, 0, 1)"),
+    ("ingest", "UPDATE account SET role = 'administrator'"),
+    ("analytics", "DELETE FROM reading"),
+    ("center", "INSERT INTO reading VALUES (1, now(), now(), 1, 0)"),
+    ("center", "SELECT FROM reading"),
+    ("center", "SELECT FROM rollup_day"),
+    ("center", "DELETE FROM audit"),
+    ("center", "UPDATE audit SET actor = 'nobody'"),
 )
-def test_each_role_is_refused_what_is_not_its_work(city: Settings, role: str, statement: str) -> None:
-    with psycopg.connect(db.dsn(city, role)) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
-        conn.execute(statement.encode())
+
+
+def test_each_role_is_refused_what_is_not_its_work(city: Settings) -> None:
+    for role, statement in NOT_THEIRS:
+        with psycopg.connect(db.dsn(city, role)) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute(statement.encode())
 
 
 def test_migrate_twice_changes_nothing_and_a_newer_schema_is_refused(city: Settings) -> None:
