@@ -1,9 +1,5 @@
-"""Peer: what Telegraf's mqtt_consumer and postgresql output do together, in Python.
+"""Peer: what Telegraf's mqtt_consumer and postgresql output do together, in Python; acknowledged after the commit.
 
-One connection, a message is acknowledged once its rows are committed, at most so many are undelivered, a COPY each
-batch or flush interval. `default`: 1,000 undelivered, 1,000 rows or 10 s, plain COPY, a session that the broker
-forgets (Telegraf's own defaults, but QoS 1). `tuned`: 10,000 of each or 1 s, a session that is kept, and a stage
-with ON CONFLICT, since what was not acknowledged comes again: as durable and free of doubles as ours.
 Run as `python -m bench.peers.telegraf <mqtt port> <database url> default|tuned`.
 """
 
@@ -31,6 +27,8 @@ class Tuning:
     durable: bool
 
 
+# default: Telegraf's own, but QoS 1: plain COPY, a session that the broker forgets. tuned: a session that is kept, and
+# a stage with ON CONFLICT, since what was not acknowledged comes again: as durable and as free of doubles as ours.
 TUNINGS = {"default": Tuning(1000, 1000, 10.0, False), "tuned": Tuning(10_000, 10_000, 1.0, True)}
 
 
