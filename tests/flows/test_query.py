@@ -22,6 +22,20 @@ LATER = datetime(2090, 1, 1, tzinfo=UTC)
 MOSCOW = ZoneInfo("Europe/Moscow")
 START = datetime(2026, 1, 20, tzinfo=MOSCOW).astimezone(UTC)
 
+SPAN, DAYS, SCOPE = "'2026-01-01Z', '2026-02-01Z'", "'2026-01-01', '2026-02-01'", "%(services)s::text[], '{}'"
+# Each function of the database that gives readings, with rows of one series of the water service.
+FUNCTIONS = (
+    f"readings_of(ARRAY[%(id)s::int], {SPAN}, NULL, 100, 'infinity', {SCOPE})",
+    f"hours_of(ARRAY[%(id)s::int], {SPAN}, NULL, 100, {SCOPE})",
+    f"days_of(ARRAY[%(id)s::int], {DAYS}, NULL, 100, {SCOPE})",
+    f"versions_of(ARRAY[%(id)s::int], {SPAN}, 100, {SCOPE})",
+    f"newest_at(ARRAY[%(id)s::int], '2026-02-01Z', 'infinity', {SCOPE})",
+    f"rows_counted(NULL, ARRAY[%(id)s::int], '{{}}', {DAYS}, {SCOPE}) WHERE days > 0",
+    f"hour_totals(NULL, '{{water_flow}}', {SPAN}, {SCOPE})",
+    f"day_totals(NULL, '{{water_flow}}', {DAYS}, {SCOPE})",
+    f"month_totals(NULL, '{{water_flow}}', {DAYS}, 1, {SCOPE})",
+)
+
 
 @pytest.fixture
 async def readings(town: Town) -> AsyncIterator[Database]:
@@ -146,3 +160,10 @@ async def test_versions_of_a_corrected_reading(
         (1, 70.0, "person:anna", "read by hand"),
         (2, 71.0, "person:anna", "read by hand"),
     ]
+    await Rollups(readings, MOSCOW).roll_up(LATER)
+    for call in FUNCTIONS:
+        seen = [
+            len(await town.center.rows(f"SELECT FROM {call}".encode(), {"id": flow, "services": services}))  # type: ignore[arg-type]
+            for services in ([], ["water"], ["lighting"])
+        ]
+        assert seen[0] == seen[1] > seen[2] == 0, call
