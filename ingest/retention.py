@@ -20,7 +20,7 @@ from ingest.lane import ACTOR, AWAY
 
 log = structlog.get_logger()
 SQL = db.named_sql(Path(__file__).with_suffix(".sql"))
-EVERY_S, LOOK_S = 3_600.0, 1.0
+EVERY_S, LOOK_S = 300.0, 1.0
 ROWS_AT_ONCE = 5_000
 
 
@@ -139,7 +139,7 @@ async def _audit(conn: Connection, name: str, **detail: object) -> None:
 
 @dataclass
 class Keeper:
-    """Works once an hour of the city, in whichever process of ingest has the lock."""
+    """Works every five minutes of the city, in whichever process of ingest has the lock."""
 
     part: Part
 

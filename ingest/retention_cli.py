@@ -12,7 +12,7 @@ from ingest.retention import Going, Retention, kept
 
 
 def retention() -> None:
-    """Say what would go now, and what waits for its roll-up. Nothing is dropped: ingest does that once an hour."""
+    """Say what would go now, and what waits for its roll-up. Nothing is dropped here: ingest does that by itself."""
     city = settings.load()
     found = {one.kept.name: one for one in asyncio.run(_going(city))}
     for one in kept(city):

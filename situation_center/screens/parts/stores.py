@@ -6,7 +6,6 @@ from typing import Any
 from dash import html
 
 from situation_center.desk import desk
-from situation_center.screens.parts.browser import attrs
 from situation_center.screens.parts.marks import empty
 from situation_center.views.rows import Pipeline
 from situation_center.wording import date_time, integer, number, say, word
@@ -65,7 +64,10 @@ def _disk(gauges: Mapping[str, float], name: str, language: str) -> list[Any]:
     if used is None or free is None:
         return [f"{title}: ", html.Span(say(language, "pipeline.not_watched"), className="muted")]
     bad = used >= desk().settings.disk_alarm_percent
-    mark = html.I(className="dot warn" if bad else "dot on", **attrs(aria_hidden="true"))
     words = say(language, "pipeline.disk_of", used=number(language, used, 0), free=number(language, free / 1e9, 1))
     stopped = name == "database" and gauges.get("taking") == 0
-    return [mark, f"{title}: {words}", *([html.B(f" {say(language, 'pipeline.stopped')}")] if stopped else [])]
+    return [
+        f"{title}: ",
+        html.B(words) if bad else words,
+        *([html.B(f" {say(language, 'pipeline.stopped')}")] if stopped else []),
+    ]
