@@ -102,8 +102,8 @@ def test_a_camera_comes_by_a_file_and_shows_its_picture(admin: Visitor, town: Ci
         given = FilePayload(name="cameras.csv", mimeType="text/csv", buffer="\n".join(lines).encode())
         page.locator("#upload-box input").set_input_files(given)
         page.locator("form.upload button").click()
-        page.locator("#import-apply:enabled").click()
-        expect(page.locator("#import-state")).to_contain_text("Taken in")
+        page.locator("#import-apply:enabled").click(timeout=90_000)
+        expect(page.locator("#import-state")).to_contain_text("Taken in", timeout=90_000)
         shown = page.locator("#camera-picture")
         for path, words in (("/png", "Taken"), ("/svg", "is no picture")):
             page.goto(f"{town.web_url}/registry?text=camera{path}")
