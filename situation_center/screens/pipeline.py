@@ -43,10 +43,12 @@ async def pipeline(who: Actor, _: Mapping[str, str]) -> html.Div:
             className="wide",
         ),
     ]
-    for name, body in _stores(found, language).items():
-        boxes.append(panel(say(language, f"pipeline.{name}"), html.Div(body, id=f"pipeline-{name}")))
+    below = [
+        panel(say(language, f"pipeline.{name}"), html.Div(body, id=f"pipeline-{name}"))
+        for name, body in _stores(found, language).items()
+    ]
     return html.Div(
-        [*boxes, *_quarantine(found, who)],
+        [*boxes, *_quarantine(found, who), *below],
         className="page pipeline",
         **attrs(data_follows="beat", data_pause="2000"),
     )
@@ -67,10 +69,7 @@ def _figures(found: Pipeline, language: str) -> list[html.Div]:
         ("received", _rate(rates, ("uplinks_in", "uplinks", "frames"), language)),
         ("stored", _rate(rates, ("readings_stored", "readings", "stored"), language)),
         ("events", _rate(rates, ("events", "events_out"), language)),
-        (
-            "pending",
-            integer(language, int(sum(v for k, v in gauges.items() if "pending" in k or k.startswith("waiting")))),
-        ),
+        ("pending", integer(language, sum(found["lags"].values())) if found["lags"] is not None else "—"),
         ("rejected", integer(language, sum(found["reasons"].values()))),
         ("archive", _archive(gauges, language)),
         ("disk", _disk(gauges, language)),
@@ -125,9 +124,14 @@ def _part(part: PartRow, language: str) -> html.Tr:
                 _pairs({k: f"{number(language, v)}/{say(language, 'span.s')}" for k, v in rates.items()}, language)
             ),
             html.Td(_pairs({k: integer(language, v) for k, v in part["counters"].items()}, language)),
-            html.Td(_pairs({k: number(language, v) for k, v in part["gauges"].items()}, language)),
+            html.Td(_pairs({k: _gauge(k, v, language) for k, v in part["gauges"].items()}, language)),
         ]
     )
+
+
+def _gauge(name: str, value: float, language: str) -> str:
+    """Bytes are told in megabytes, as their words say."""
+    return number(language, value / 1e6, 0) if name.endswith("_bytes") else number(language, value)
 
 
 def _pairs(values: Mapping[str, str], language: str) -> Any:

@@ -37,6 +37,7 @@ LISTEN = """window.refused = [];
 document.addEventListener('securitypolicyviolation',
   (e) => window.refused.push(`${e.violatedDirective} ${e.blockedURI}`));
 """
+HEADS = "() => [...document.querySelectorAll('.ag-header-row-column')].every((row) => row.children.length)"
 # Without what nobody reads: the elements that passed, and style sheets loaded anew. A quarter of the time.
 AXE_RUN = "(rules) => axe.run(document, {runOnly: rules, resultTypes: ['violations'], preload: false})"
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -98,7 +99,8 @@ class Visitor:
         self.page.screenshot(path=IMAGES / f"{name}.png")
 
     def violations(self) -> list[str]:
-        """What axe-core finds on the page as it is."""
+        """What axe-core finds on the page as it is, once its tables have drawn their heads."""
+        self.page.wait_for_function(HEADS)
         self.page.evaluate(AXE.read_text())
         found: dict[str, Any] = self.page.evaluate(AXE_RUN, AXE_RULES)
         return [f"{v['id']}: {n['target']} {n['html'][:120]}" for v in found["violations"] for n in v["nodes"]]
