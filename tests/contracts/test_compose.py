@@ -106,7 +106,8 @@ def test_the_file_fits_the_specification() -> None:
 
 
 def test_what_is_mounted_from_the_checkout_is_there() -> None:
-    mounts = [v for service in SERVICES.values() for v in service.get("volumes", []) if v.startswith("./")]
+    given = [v for service in SERVICES.values() for v in service.get("volumes", [])]
+    mounts = [v for v in given if isinstance(v, str) and v.startswith("./")]
     assert mounts
     report([v for v in mounts if not (ROOT / v.split(":")[0]).exists() or not v.endswith(":ro")])
 

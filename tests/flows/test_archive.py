@@ -36,11 +36,11 @@ async def archived(bus: NatsBus) -> None:
 
 
 async def test_a_codec_is_mended_after_the_broker_has_let_the_frames_go(
-    city: Settings, admin_bus: NatsBus, owner_db: Database, center_db: Database, monkeypatch: pytest.MonkeyPatch
+    city: Settings, admin_bus: NatsBus, owner_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await field.plant(center_db)
+    await field.plant(owner_db)
     monkeypatch.setattr(settings, "load", lambda: city)
-    fill = (await series_of(center_db, BIN))["bin_fill"]
+    fill = (await series_of(owner_db, BIN))["bin_fill"]
     event = {"deviceInfo": {"devEui": BIN}, "fPort": 10, "fCnt": 1, "data": RADIO}
     async with running_ingest(city):
         with monkeypatch.context() as patched:
@@ -51,7 +51,7 @@ async def test_a_codec_is_mended_after_the_broker_has_let_the_frames_go(
                     device.publish(f"devices/{LAMP}/up", {"values": {"level": 60}})
                 await idle(admin_bus)
     # Ingest has stopped, so the block that it was gathering is stored.
-    before, raw = await readings(center_db, "reading"), await blocks(owner_db)
+    before, raw = await readings(owner_db, "reading"), await blocks(owner_db)
     assert before[fill] == 75.75
     for stream in ("UPLINKS", "HISTORY"):
         await admin_bus.js.purge_stream(stream)
@@ -61,12 +61,12 @@ async def test_a_codec_is_mended_after_the_broker_has_let_the_frames_go(
         assert found == {"frames": 1, "readings": 4, "refused": 0, "edited": 1}
         assert (await redecode())["edited"] == 0
         assert gateway.counters["uplinks"] == 0  # nothing went the way of live frames
-    after = await readings(center_db, "reading")
+    after = await readings(owner_db, "reading")
     assert {series: after[series] for series in before} == before  # the original is still there
-    (edit,) = await edits(center_db)
+    (edit,) = await edits(owner_db)
     assert (edit["value"], edit["who"], edit["why"]) == (50.5, "part:cli", "fill was 1.5 times too high")
     assert datetime.now(UTC) - edit["at"] < timedelta(minutes=1)
-    assert (await readings(center_db, "reading_newest"))[fill] == 50.5
+    assert (await readings(owner_db, "reading_newest"))[fill] == 50.5
     assert await blocks(owner_db) == raw
     assert sorted(frame.subject.split(".")[2] for frame in unpacked(raw)) == [BIN, LAMP]
 

@@ -52,7 +52,7 @@ def event(minute: int) -> Event:
 
 
 async def test_every_stream_ends_in_its_table_and_is_told(
-    city: Settings, admin_bus: NatsBus, center_db: Database
+    city: Settings, admin_bus: NatsBus, owner_db: Database
 ) -> None:
     told: dict[str, list[bytes]] = {}
 
@@ -73,7 +73,7 @@ async def test_every_stream_ends_in_its_table_and_is_told(
             "dead.quarantine", msgspec.json.encode(Quarantined(stage="gateway", reason="bad_json", payload=b"{"))
         )
         for table, rows in (("reading", 96), ("newest", 1), ("condition", 1), ("receipt", 1), ("quarantine", 1)):
-            await wait_rows(center_db, table, rows)
+            await wait_rows(owner_db, table, rows)
         await wait_all_acknowledged(admin_bus)
     live = msgspec.msgpack.decode(told["live.newest"][0], type=LiveNewest)
     assert live.series == [1]
@@ -81,7 +81,7 @@ async def test_every_stream_ends_in_its_table_and_is_told(
     assert {"live.condition", "live.quarantine"} <= told.keys()
 
 
-async def test_a_replay_of_a_whole_day_changes_nothing(city: Settings, admin_bus: NatsBus, center_db: Database) -> None:
+async def test_a_replay_of_a_whole_day_changes_nothing(city: Settings, admin_bus: NatsBus, owner_db: Database) -> None:
     batches = [("readings.live.0", body(day(series), seq=series)) for series in range(1, 11)]
     batches += [("readings.hist.1", body(day(series), seq=series)) for series in range(11, 15)]
     batches += [("events.r", msgspec.json.encode(event(minute))) for minute in range(20)]
@@ -91,20 +91,20 @@ async def test_a_replay_of_a_whole_day_changes_nothing(city: Settings, admin_bus
         for _ in range(2):
             for subject, data in batches:
                 await admin_bus.publish(subject, data)
-            await wait_rows(center_db, "reading", 14 * 96)
-            await wait_rows(center_db, "event", 20)
+            await wait_rows(owner_db, "reading", 14 * 96)
+            await wait_rows(owner_db, "event", 20)
             await wait_all_acknowledged(admin_bus)
-            states.append([await center_db.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables])
+            states.append([await owner_db.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables])
         assert states[0] == states[1]
         assert part.counters["readings_stored"] == part.counters["duplicates"] == 14 * 96
         assert part.counters["conflicts"] == part.counters["quarantined"] == 0
 
 
-async def test_two_workers_share_the_streams(city: Settings, admin_bus: NatsBus, center_db: Database) -> None:
+async def test_two_workers_share_the_streams(city: Settings, admin_bus: NatsBus, owner_db: Database) -> None:
     async with running_ingest(city) as one, running_ingest(city) as two:
         for series in range(1, 201):
             await admin_bus.publish("readings.live.0", body(day(series, minutes=60)))
-        await wait_rows(center_db, "reading", 200 * 24)
+        await wait_rows(owner_db, "reading", 200 * 24)
         await wait_all_acknowledged(admin_bus)
         parts: list[Part] = [one, two]
         assert sum(part.counters["readings_stored"] for part in parts) == 200 * 24
@@ -112,7 +112,7 @@ async def test_two_workers_share_the_streams(city: Settings, admin_bus: NatsBus,
 
 
 async def test_a_database_that_goes_away_costs_nothing(
-    city: Settings, admin_bus: NatsBus, center_db: Database, postgres: embedded.Postgres
+    city: Settings, admin_bus: NatsBus, owner_db: Database, postgres: embedded.Postgres
 ) -> None:
     if not postgres.process:
         pytest.skip("the server of CITYNET_DATABASE_URL is not ours to kill")
@@ -125,20 +125,20 @@ async def test_a_database_that_goes_away_costs_nothing(
             await admin_bus.publish("readings.live.0", body(day(series)))
             await admin_bus.publish("events.r", msgspec.json.encode(event(series)))
             if series == 20:
-                await wait_rows(center_db, "reading", 20 * 96)
+                await wait_rows(owner_db, "reading", 20 * 96)
                 postgres.process.kill()
                 postgres.process.wait()
             if series == 40:
                 await eventually(lambda: _interrupted(part))
                 # Not in a worker thread: the server would end with the thread that started it (embedded.spawn).
                 postgres.start(options={"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"})
-        await eventually(lambda: _rows(center_db, 60 * 96), limit_s=30)
+        await eventually(lambda: _rows(owner_db, 60 * 96), limit_s=30)
         await wait_all_acknowledged(admin_bus)
         assert part.counters["readings_stored"] == 60 * 96
         assert part.counters["duplicates"] == 0
 
 
-async def test_frames_in_hand_are_not_delivered_again(city: Settings, admin_bus: NatsBus, center_db: Database) -> None:
+async def test_frames_in_hand_are_not_delivered_again(city: Settings, admin_bus: NatsBus, owner_db: Database) -> None:
     impatient = city.model_copy(update={"ack_wait_s": 1})
     async with running_ingest(impatient) as part:
         with psycopg.connect(db.dsn(city, "owner")) as owner:
@@ -150,7 +150,7 @@ async def test_frames_in_hand_are_not_delivered_again(city: Settings, admin_bus:
                 return time.monotonic() > until
 
             await eventually(three_times_the_patience_of_the_broker)
-        await wait_rows(center_db, "reading", 96)
+        await wait_rows(owner_db, "reading", 96)
         await wait_all_acknowledged(admin_bus)
         info = await admin_bus.js.consumer_info("READINGS", bus.INGEST_LIVE.durable)
         assert info.delivered
