@@ -65,9 +65,6 @@ class Lane:
         """Follow the stream until the part stops. Raises Unavailable when the broker is away."""
         puller = await self.part.bus.puller(self.consumer)
         while not self.part.stopping.is_set():
-            if not (self.small or self.part.room.is_set()):
-                await self.part.pause(ROOM_LOOK_S)
-                continue
             frames = await puller.fetch(self.batch, FETCH_WAIT_S)
             if frames:
                 began = time.monotonic()
@@ -77,6 +74,11 @@ class Lane:
     async def _take(self, puller: Puller, frames: list[Frame]) -> None:
         began = time.monotonic()
         async with held(puller, frames):
+            # Asked with the frames in hand: a fetch that was on its way when the disk filled up still brings some.
+            while not (self.small or self.part.room.is_set()):
+                if self.part.stopping.is_set():
+                    return
+                await self.part.pause(ROOM_LOOK_S)
             await self._gather(puller, frames, until=began + self.gather_s)
             outcome = await self._stored(frames)
         await puller.ack(frames)

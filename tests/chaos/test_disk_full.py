@@ -45,13 +45,17 @@ def small_disk(folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def fill(folder: Path, *, leave_bytes: int) -> Path:
-    """A file that takes all room but so much."""
+@contextmanager
+def filled(folder: Path, *, leave_bytes: int) -> Iterator[None]:
+    """A file takes all room but so much."""
     ballast = folder / "ballast"
     room = os.statvfs(folder)
     with ballast.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, max(1, room.f_bavail * room.f_frsize - leave_bytes))
-    return ballast
+    try:
+        yield
+    finally:
+        ballast.unlink()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,9 @@ def city(server_home: Path) -> Iterator[City]:
     home.mkdir()
     home.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch, small_disk(home / "postgres"), small_disk(home / "nats"):
+        # As little as it may have at most: a checkpoint gives no room back.
         patch.setitem(embedded.PG_OPTIONS, "max_wal_size", "64MB")
+        patch.setitem(embedded.PG_OPTIONS, "min_wal_size", "64MB")
         with City(settings, parts=("gateway", "ingest")) as city:
             yield city
 
@@ -126,12 +132,11 @@ def log_of(city: City, server: str) -> bytes:
 
 def test_readings_wait_in_the_broker_before_the_disk_is_full(city: City, series: dict[str, list[int]]) -> None:
     Round(city, series).arrives("with room")
-    ballast = fill(city.settings.home / "postgres", leave_bytes=DISK_MB * 1_000_000 // 20)
-    until(city, lambda: rows(city, "SELECT FROM condition WHERE rule_id = 'system.disk_full'") != [])
-    waiting = Round(city, series)
-    assert len(waiting.acknowledged()) == MESSAGES * len(KEYS)
-    assert stored(city, waiting.start) == {}
-    ballast.unlink()
+    with filled(city.settings.home / "postgres", leave_bytes=DISK_MB * 1_000_000 // 20):
+        until(city, lambda: rows(city, "SELECT FROM condition WHERE rule_id = 'system.disk_full'") != [])
+        waiting = Round(city, series)
+        assert len(waiting.acknowledged()) == MESSAGES * len(KEYS)
+        assert stored(city, waiting.start) == {}
     waiting.arrives("nearly full")
     until(city, lambda: rows(city, "SELECT FROM condition WHERE state = 'active'") == [])
     told = rows(city, "SELECT rule_id, edge, object_id IS NOT NULL FROM event ORDER BY recorded, rule_id DESC")
@@ -150,21 +155,19 @@ def test_a_full_disk_of_the_database_loses_nothing(city: City, series: dict[str,
     child = city.children["ingest"]
     child.process.kill()
     until(city, lambda: city.children["ingest"].restarts > 0)
-    ballast = fill(city.settings.home / "postgres", leave_bytes=0)
-    load = Round(city, series)
-    load.acknowledged()
-    until(city, lambda: b"No space left on device" in log_of(city, "postgres"))
-    ballast.unlink()
+    with filled(city.settings.home / "postgres", leave_bytes=0):
+        load = Round(city, series)
+        load.acknowledged()
+        until(city, lambda: b"No space left on device" in log_of(city, "postgres"))
     load.arrives("full")
     print("PostgreSQL went down" if b"PANIC" in log_of(city, "postgres") else "PostgreSQL refused to write")
 
 
 def test_a_full_disk_of_the_broker_loses_nothing(city: City, series: dict[str, list[int]]) -> None:
     """Its streams write no more until it starts anew, which the supervisor sees to once there is room."""
-    ballast = fill(city.settings.home / "nats", leave_bytes=0)
-    load = Round(city, series)
-    until(city, lambda: b"no space left on device" in log_of(city, "nats"))
-    before = load.load.acked_count
-    assert before < MESSAGES
-    ballast.unlink()
+    with filled(city.settings.home / "nats", leave_bytes=0):
+        load = Round(city, series)
+        until(city, lambda: b"no space left on device" in log_of(city, "nats"))
+        before = load.load.acked_count
+        assert before < MESSAGES
     load.arrives(f"broker full after {before} messages")
