@@ -1,8 +1,7 @@
-"""`citynet run analytics`: eight partitions, live and history lane each, the outbox, the check of rules; one active."""
+"""`citynet run analytics`: its share of eight partitions, live and history lane each, outbox, check of rules."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from dataclasses import dataclass, field
 
 import msgspec
 from pydantic import ValidationError
@@ -15,61 +14,79 @@ from analytics.store import Store
 from citynet.bus import ANALYTICS_HISTORY, ANALYTICS_LIVE, Incoming
 from citynet.catalog import Rule, catalog
 from citynet.errors import BadInput
+from citynet.leases import Leases
 from citynet.model import PARTITIONS, Reply
 from citynet.part import Part, together
 
-MAIL_EVERY_S = 5.0
+MAIL_EVERY_S, OUTAGES_EVERY_S = 1.0, 2.0
 
 
 async def run(part: Part) -> None:
     """Work until the part stops. Raises Unavailable when broker or database is away; nothing is lost or repeated."""
     directory = Directory(part)
     await directory.refresh()
-    store, mail = Store(part.db), asyncio.Event()
-    lanes = [Lane(part, directory, store, directory.engine(), number, mail) for number in range(PARTITIONS)]
-    await restore(part, lanes)
-    await directory.look_at_gateways()
-    directory.on_change.append(lambda city: configure(lanes, city))
-    unsubscribe = await part.bus.subscribe("rpc.rule.check", check_rule)
-    try:
-        await together([*await pulling(part, lanes), directory.follow(), deliver(part, store, mail)])
-    finally:
-        await unsubscribe()
+    work = Workshop(part, directory, Store(part.db))
+    directory.on_change.append(work.configure)
+    leases = Leases(part, PARTITIONS, work.partition)
+    answer = part.answer("rpc.rule.check", check_rule, queue="analytics")
+    await together([leases.run(), directory.follow(), work.deliver(), work.follow_outages(), answer])
 
 
-async def restore(part: Part, lanes: list[Lane]) -> None:
-    """Bring every lane to its last checkpoint."""
-    uplinks, readings = [(await part.bus.stream_state(name))[2] for name in ("UPLINKS", "READINGS")]
-    for lane in lanes:
+@dataclass
+class Workshop:
+    """The partitions that this worker has now, and what they share."""
+
+    part: Part
+    directory: Directory
+    store: Store
+    lanes: dict[int, Lane] = field(default_factory=dict)
+    mail: asyncio.Event = field(default_factory=asyncio.Event)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def partition(self, number: int, leave: asyncio.Event) -> None:
+        """Follow a partition from its last checkpoint on until it ends, then save where it is."""
+        lane = Lane(self.part, self.directory, self.store, self.directory.engine(), number, self.mail, leave)
+        uplinks, readings = [(await self.part.bus.stream_state(name))[2] for name in ("UPLINKS", "READINGS")]
         await lane.restore(uplinks, readings)
-
-
-async def configure(lanes: list[Lane], city: City) -> None:
-    """Give every engine the new city."""
-    for lane in lanes:
-        lane.events += lane.engine.configure(city)
-
-
-async def pulling(part: Part, lanes: list[Lane]) -> list[Coroutine[Any, Any, None]]:
-    """The work of all lanes."""
-    turn = asyncio.Lock()
-    work: list[Coroutine[Any, Any, None]] = []
-    for lane in lanes:
-        work.append(lane.live(await part.bus.puller(ANALYTICS_LIVE[lane.number])))
-        work.append(lane.history(await part.bus.puller(ANALYTICS_HISTORY[lane.number]), turn))
-    return work
-
-
-async def deliver(part: Part, store: Store, mail: asyncio.Event) -> None:
-    """Publish the outbox: what an earlier process left first, then whenever a checkpoint brings events."""
-    while not part.stopping.is_set():
-        mail.clear()
-        while await store.publish(part.bus):
-            continue
+        # Nothing is awaited in between: a city that changed later is told to the lane.
+        self.lanes[number] = lane
         try:
-            await asyncio.wait_for(mail.wait(), MAIL_EVERY_S)
-        except TimeoutError:
-            continue
+            # A silent gateway of another partition must be known before what hangs below it is judged.
+            await self._look_elsewhere()
+            await self.directory.look_at_gateways()
+            live = await self.part.bus.puller(ANALYTICS_LIVE[number])
+            history = await self.part.bus.puller(ANALYTICS_HISTORY[number])
+            await together([lane.live(live), lane.history(history, self.turn)])
+            await lane.save()
+        finally:
+            del self.lanes[number]
+            self.directory.outages.leave(lane.engine.judge.out_of_work())
+
+    async def configure(self, city: City) -> None:
+        """Give every engine the new city."""
+        for lane in self.lanes.values():
+            lane.events += lane.engine.configure(city)
+
+    async def deliver(self) -> None:
+        """Publish the outbox: what an earlier owner left first, then whenever a checkpoint brings events."""
+        while not self.part.stopping.is_set():
+            self.mail.clear()
+            while await self.store.publish(self.part.bus, list(self.lanes)):
+                continue
+            try:
+                await asyncio.wait_for(self.mail.wait(), MAIL_EVERY_S)
+            except TimeoutError:
+                continue
+
+    async def follow_outages(self) -> None:
+        """Look again and again at what other workers have judged; some seconds late, our own is known at once."""
+        while not self.part.stopping.is_set():
+            await self._look_elsewhere()
+            await self.part.pause(OUTAGES_EVERY_S)
+
+    async def _look_elsewhere(self) -> None:
+        """What is out of work by the checkpoints of partitions that are not at work here."""
+        self.directory.outages.elsewhere(frozenset(await self.store.out_of_work(list(self.lanes))))
 
 
 async def check_rule(message: Incoming) -> bytes:

@@ -29,7 +29,8 @@ class Outages:
     """Objects that are out of work now, over all partitions: what hangs below them raises nothing."""
 
     def __init__(self) -> None:
-        self._down: set[tuple[str, int]] = set()
+        self.down: set[tuple[str, int]] = set()
+        self._elsewhere: frozenset[int] = frozenset()  # judged by other workers
         self.object_ids: Ints = np.empty(0, np.int64)
         # By radio, as learned from uplinks: objects that only silent gateways hear, and those that another one hears.
         self.deaf: Ints = np.empty(0, np.int64)
@@ -37,8 +38,22 @@ class Outages:
 
     def set(self, rule_id: str, object_id: int, *, down: bool) -> None:
         """A condition of an outage signal opened or closed."""
-        (self._down.add if down else self._down.discard)((rule_id, object_id))
-        self.object_ids = np.unique(np.array([item[1] for item in self._down], np.int64))
+        (self.down.add if down else self.down.discard)((rule_id, object_id))
+        self._gather()
+
+    def elsewhere(self, object_ids: frozenset[int]) -> None:
+        """What other workers say of their partitions."""
+        if object_ids != self._elsewhere:
+            self._elsewhere = object_ids
+            self._gather()
+
+    def leave(self, object_ids: list[int]) -> None:
+        """Another worker judges these objects from now on."""
+        self.down = {item for item in self.down if item[1] not in object_ids}
+        self._gather()
+
+    def _gather(self) -> None:
+        self.object_ids = np.unique(np.array([*(item[1] for item in self.down), *self._elsewhere], np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +122,10 @@ class Judge:
         self.running: dict[str, Running] = {}
         self._city = City()
         self._parents: dict[tuple[str, str], Ints] = {}
+
+    def out_of_work(self) -> list[int]:
+        """Objects of this partition that are."""
+        return sorted({one for _, one in self.outages.down if self.layout.has(one)})
 
     def configure(self, city: City, now_us: int) -> list[Event]:
         """Take new rules; conditions of rules that are gone close now."""

@@ -58,6 +58,8 @@ class Lane:
     engine: Engine
     number: int
     mail: asyncio.Event
+    leave: asyncio.Event = field(default_factory=asyncio.Event)  # set when another worker shall have the partition
+    epoch: int = 0
     applied_seq: int = 0
     hist_seq: int = 0
     afresh: bool = False
@@ -70,7 +72,8 @@ class Lane:
 
     async def restore(self, uplinks_last: int, readings_last: int) -> None:
         """Take the last checkpoint. A stream that ends before a position has begun anew: so does the position."""
-        kept = await self.store.load(self.number)
+        kept = await self.store.take(self.number)
+        self.epoch = kept.epoch
         self.applied_seq = kept.applied_seq if kept.applied_seq <= uplinks_last else 0
         self.hist_seq = kept.hist_seq if kept.hist_seq <= readings_last else 0
         if not kept.state:
@@ -84,9 +87,14 @@ class Lane:
             self.engine.configure(self.directory.city)
             self.afresh = True
 
+    @property
+    def ends(self) -> bool:
+        """Whether the part stops, or this lane."""
+        return self.part.stopping.is_set() or self.leave.is_set()
+
     async def live(self, puller: Puller) -> None:
-        """Follow the live lane until the part stops."""
-        while not self.part.stopping.is_set():
+        """Follow the live lane until its end."""
+        while not self.ends:
             began = time.monotonic()
             frames = await puller.fetch(FETCH_FRAMES, FETCH_WAIT_S)
             if frames:
@@ -95,12 +103,12 @@ class Lane:
                 await self.rest(puller)
             await self.directory.look_at_gateways()
             await self.save_when_due()
-            if 0 < len(frames) < FETCH_FRAMES:
+            if 0 < len(frames) < FETCH_FRAMES and not self.ends:
                 await asyncio.sleep(max(0.0, PACE_S - (time.monotonic() - began)))
 
     async def history(self, puller: Puller, turn: asyncio.Lock) -> None:
         """Follow the history lane; turn is shared, so that one partition trains at a time and live goes between."""
-        while not self.part.stopping.is_set():
+        while not self.ends:
             frames = await puller.fetch(FETCH_FRAMES, FETCH_WAIT_S)
             async with turn:
                 await self.train(frames, puller)
@@ -204,7 +212,8 @@ class Lane:
             began = self.saved_at = time.monotonic()
             state, chunks = self.engine.dump()
             events, unacked, self.events, self.unacked, self.rows = self.events, self.unacked, [], [], 0
-            kept = Checkpoint(self.number, self.applied_seq, self.hist_seq, state, chunks)
+            outages = self.engine.judge.out_of_work()
+            kept = Checkpoint(self.number, self.applied_seq, self.hist_seq, state, chunks, self.epoch, outages)
             await self.store.save(kept, events, afresh=self.afresh)
             self.afresh = False
             if events:

@@ -104,6 +104,10 @@ class Layout:
         """Place of an object that has one."""
         return self._place[object_id]
 
+    def has(self, object_id: int) -> bool:
+        """Whether an object has a place."""
+        return object_id in self._place
+
     def measures(self, quantity: str) -> Bools:
         """Which rows are of the quantity."""
         if quantity not in self._measures:

@@ -1,14 +1,15 @@
--- checkpoint: position and state of one partition.
-SELECT applied_seq, hist_seq, state FROM analytics.checkpoint WHERE partition = %s
+-- take: position and state of one partition, for a new owner: whoever had it before can save no more.
+INSERT INTO analytics.checkpoint (partition, applied_seq, hist_seq, state) VALUES (%s, 0, 0, '')
+ON CONFLICT (partition) DO UPDATE SET epoch = checkpoint.epoch + 1
+RETURNING applied_seq, hist_seq, state, epoch
 
 -- chunks: what the detectors of one partition learned.
 SELECT name, body FROM analytics.chunk WHERE partition = %s
 
--- save: position and state of one partition.
-INSERT INTO analytics.checkpoint (partition, applied_seq, hist_seq, state)
-VALUES (%(partition)s, %(applied_seq)s, %(hist_seq)s, %(state)s)
-ON CONFLICT (partition) DO UPDATE SET applied_seq = excluded.applied_seq, hist_seq = excluded.hist_seq,
-  state = excluded.state, saved = now()
+-- save: position and state of one partition, unless it has a new owner.
+UPDATE analytics.checkpoint SET applied_seq = %(applied_seq)s, hist_seq = %(hist_seq)s, state = %(state)s, outages = %(outages)s,
+  saved = now()
+WHERE partition = %(partition)s AND epoch = %(epoch)s
 
 -- save_chunk: one changed piece.
 INSERT INTO analytics.chunk (partition, name, body) VALUES (%s, %s, %s)
@@ -18,10 +19,11 @@ ON CONFLICT (partition, name) DO UPDATE SET body = excluded.body
 DELETE FROM analytics.chunk WHERE partition = %s
 
 -- post: an event on its way out.
-INSERT INTO analytics.outbox (subject, msg_id, payload) VALUES (%s, %s, %s) ON CONFLICT (msg_id) DO NOTHING
+INSERT INTO analytics.outbox (subject, msg_id, payload, partition) VALUES (%s, %s, %s, %s)
+ON CONFLICT (msg_id) DO NOTHING
 
--- waiting: events not published yet, oldest first.
-SELECT outbox_id, subject, msg_id, payload FROM analytics.outbox ORDER BY outbox_id LIMIT %s
+-- waiting: events of partitions that are not published yet, oldest first.
+SELECT outbox_id, subject, msg_id, payload FROM analytics.outbox WHERE partition = ANY(%s) ORDER BY outbox_id LIMIT %s
 
 -- sent: events that EVENTS has stored.
 DELETE FROM analytics.outbox WHERE outbox_id = ANY(%s)
@@ -37,3 +39,6 @@ link AS (
 SELECT p.object_id, bool_and(l.gateway IN (SELECT gateway FROM silent)) AS deaf
 FROM link l JOIN device_point p ON p.device_id = l.device_id AND p.valid_to = 'infinity'
 WHERE l.frames * 50 >= l.best GROUP BY p.object_id
+
+-- out_of_work: objects that are, by the checkpoints of all partitions but these.
+SELECT DISTINCT unnest(outages) AS object_id FROM analytics.checkpoint WHERE partition <> ALL(%s)

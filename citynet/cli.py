@@ -27,12 +27,12 @@ class Runner(NamedTuple):
 
 
 RUNNERS = {
-    "gateway": Runner("gateway.app:run", "gateway", True),
+    "gateway": Runner("gateway.app:run", "gateway", False),
     "bridge": Runner("gateway.bridge.app:run", "gateway", True),
     "push": Runner("gateway.protocols.http_push.app:run", "gateway", False, "push"),
     "identity": Runner("gateway.identity.app:run", "identity", False),
     "ingest": Runner("ingest.app:run", "ingest", False),
-    "analytics": Runner("analytics.app:run", "analytics", True),
+    "analytics": Runner("analytics.app:run", "analytics", False),
     "worker": Runner("situation_center.worker:run", "center", True),
 }
 app = typer.Typer(

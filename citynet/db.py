@@ -113,9 +113,15 @@ class Database:
             yield conn
 
     @asynccontextmanager
-    async def own_connection(self) -> AsyncIterator[Connection]:
-        """A connection outside of the pool, for a lock that lasts as long as it. Raises psycopg.OperationalError."""
-        connecting: Any = psycopg.AsyncConnection.connect(self.url, autocommit=True, row_factory=dict_row)
+    async def own_connection(self, *, idle_s: int = 0) -> AsyncIterator[Connection]:
+        """A connection outside of the pool, for a lock that lasts as long as it. Raises psycopg.OperationalError.
+
+        idle_s: the server ends it when it has asked nothing for so long.
+        """
+        options = f"-c idle_session_timeout={idle_s * 1000}"
+        connecting: Any = psycopg.AsyncConnection.connect(
+            self.url, autocommit=True, row_factory=dict_row, options=options
+        )
         async with await connecting as conn:
             yield conn
 

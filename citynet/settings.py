@@ -11,12 +11,22 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SYSTEM_HOME = Path("/var/lib/citynet")
 READ: set[str] = set()  # secrets that this process knows: no log line shows one
+COPIES_MAX = 64
 Network = IPv4Network | IPv6Network
 
 
 def networks(text: str) -> tuple[Network, ...]:
     """Networks by commas, such as 10.20.0.0/16. Raises ValueError."""
     return tuple(ip_network(one.strip()) for one in text.split(",") if one.strip())
+
+
+def counts(text: str) -> dict[str, int]:
+    """Names and numbers, such as gateway=2,ingest=3. Raises ValueError."""
+    words = [one.strip().partition("=") for one in text.split(",") if one.strip()]
+    found = {name: int(number) for name, _, number in words}
+    if any(not 1 <= number <= COPIES_MAX for number in found.values()):
+        raise ValueError(f"from 1 to {COPIES_MAX} processes of a part")
+    return found
 
 
 class Settings(BaseSettings):
@@ -46,6 +56,9 @@ class Settings(BaseSettings):
     timezone: str = Field("Europe/Moscow", description="IANA zone of the city, used on screens and in seasons.")
     language: Literal["ru", "en"] = Field("ru", description="Language of a new account.")
     log_format: Literal["text", "json"] = Field("text", description="Log lines for people or for machines.")
+    copies: str = Field(
+        "", description="Processes that `citynet up` runs of a part, where not one: gateway=2,ingest=3,web=2."
+    )
     heartbeat: str = Field("", description="File that a part touches each second, for health checks; empty = none.")
     allow_private_webhooks: bool = Field(False, description="Let webhooks reach private addresses (tests, demo).")
     camera_networks: str = Field(
@@ -154,6 +167,12 @@ class Settings(BaseSettings):
     def bridged(self) -> bool:
         """Whether this city takes messages of an outside broker."""
         return bool(self.bridges or self.bridge_url.get_secret_value())
+
+    @field_validator("copies")
+    @classmethod
+    def _copies(cls, text: str) -> str:
+        counts(text)
+        return text
 
     @field_validator("camera_networks")
     @classmethod

@@ -21,11 +21,13 @@ from pydantic import SecretStr
 
 from citynet import bus, db, embedded, migrate
 from citynet.errors import CitynetError, ConfigError
-from citynet.settings import Settings
+from citynet.settings import Settings, counts
 
 PARTS = ("identity", "gateway", "push", "ingest", "analytics", "worker", "web")
-# Parts of which more than one runs: nobody signs in while the only one starts anew.
+# Parts of which more than one runs unless the setting says otherwise: nobody signs in while the only one starts anew.
 COPIES = {"identity": 2}
+# Parts that listen: each process has a port of its own, counted up from that of the setting.
+LISTENING = ("web", "push")
 FREE_BYTES_MIN = 1_000_000_000
 BACKOFF_S_MAX = 5.0
 Say = Callable[[str], None]
@@ -109,10 +111,14 @@ class City:
         self._check_ports()
         self._servers()
         for name in self.parts:
-            for number in range(1, COPIES.get(name, 1) + 1):
-                self.start_part(name, as_child=name if number == 1 else f"{name}-{number}")
+            for number in range(self.copies(name)):
+                self.start_part(name, number=number)
         if "web" in self.parts:
             self._wait_for_web()
+
+    def copies(self, part: str) -> int:
+        """How many processes of a part run."""
+        return counts(self.settings.copies).get(part, COPIES.get(part, 1))
 
     def _take_home(self) -> None:
         home = self.settings.home
@@ -138,8 +144,9 @@ class City:
 
     def _check_ports(self) -> None:
         settings = self.settings
-        for part in {"web", "push"} & set(self.parts):
-            host, port = getattr(settings, f"{part}_host"), getattr(settings, f"{part}_port")
+        listening = [(one, n) for one in LISTENING if one in self.parts for n in range(self.copies(one))]
+        for part, number in listening:
+            host, port = getattr(settings, f"{part}_host"), getattr(settings, f"{part}_port") + number
             if embedded.port_taken(host, port):
                 name = f"CITYNET_{part.upper()}_PORT"
                 raise ConfigError(f"port {port} is taken: stop what listens there or set {name}")
@@ -182,8 +189,8 @@ class City:
     ) -> None:
         self.children[name] = Child(name, start, _alive(process))
 
-    def start_part(self, name: str, *arguments: str, command: str = "run", as_child: str = "") -> None:
-        """Start a part (`citynet run <name>`), or another citynet command as a supervised child."""
+    def start_part(self, name: str, *arguments: str, command: str = "run", number: int = 0) -> None:
+        """Start a part (`citynet run <name>`), or another command, as a supervised child; number: of its copy."""
         words = [
             sys.executable,
             "-m",
@@ -191,11 +198,13 @@ class City:
             *((command, name) if command == "run" else (command,)),
             *arguments,
         ]
-        child = as_child or name
+        child = f"{name}-{number + 1}" if number else name
+        port = {f"{name}_port": getattr(self.settings, f"{name}_port") + number} if name in LISTENING else {}
+        settings = self.settings.model_copy(update=port)
         log = self.settings.home / "logs" / f"{child}.log"
 
         def start() -> subprocess.Popen[bytes]:
-            return embedded.spawn(words, log=log, env=environment(self.settings))
+            return embedded.spawn(words, log=log, env=environment(settings))
 
         self._adopt(child, start(), start)
 

@@ -32,6 +32,7 @@ class Lane:
     partition: int
     turn: asyncio.Lock | None = None
     masts: "Masts | None" = None
+    leave: asyncio.Event = field(default_factory=asyncio.Event)  # set when another worker shall have the partition
     decoder: Decoder = field(init=False)
 
     def __post_init__(self) -> None:
@@ -43,12 +44,12 @@ class Lane:
         return HISTORY_BATCH if self.turn else self.part.settings.batch_frames
 
     async def run(self, puller: Puller) -> None:
-        """Follow the partition until the part stops. Raises Unavailable: then frames stay in the stream."""
+        """Follow the partition until its end. Raises Unavailable: then frames stay in the stream."""
         if self.turn is None:
             async for frames in repeats.recent(self.part.bus, self.consumer):
                 await self._meet_strangers(frames)
                 self.decoder.remember(frames)
-        while not self.part.stopping.is_set():
+        while not (self.part.stopping.is_set() or self.leave.is_set()):
             frames = await puller.fetch(self.batch_frames, FETCH_WAIT_S)
             if not frames:
                 continue

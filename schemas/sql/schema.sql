@@ -380,15 +380,17 @@ CREATE TABLE battery (
 GRANT SELECT, INSERT, UPDATE ON battery TO citynet_center;
 
 -- ---------------------------------------------------------------- analytics: its own schema, one transaction per checkpoint
+-- epoch counts the owners of a partition: only the last one saves. outages: its objects that are out of work.
 CREATE TABLE analytics.checkpoint (
   partition int PRIMARY KEY, applied_seq bigint NOT NULL, hist_seq bigint NOT NULL,
-  state bytea NOT NULL, saved timestamptz NOT NULL DEFAULT now());
+  state bytea NOT NULL, saved timestamptz NOT NULL DEFAULT now(),
+  epoch bigint NOT NULL DEFAULT 0, outages int[] NOT NULL DEFAULT '{}');
 -- What detectors learned, in pieces: only those that changed are written with a checkpoint.
 CREATE TABLE analytics.chunk (
   partition int NOT NULL, name text NOT NULL, body bytea NOT NULL, PRIMARY KEY (partition, name));
 CREATE TABLE analytics.outbox (
   outbox_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-  subject text NOT NULL, msg_id text NOT NULL UNIQUE, payload bytea NOT NULL);
+  subject text NOT NULL, msg_id text NOT NULL UNIQUE, payload bytea NOT NULL, partition int NOT NULL DEFAULT 0);
 
 -- ---------------------------------------------------------------- people and work (written by situation_center only)
 CREATE TABLE account (

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,10 +14,12 @@ from analytics.engine import Engine
 from analytics.hours import LocalHours
 from analytics.judge import Outages
 from analytics.lane import readings_of
+from analytics.store import Store
 from citynet import registry
 from citynet.bus import ANALYTICS_HISTORY, ANALYTICS_LIVE, NatsBus
 from citynet.catalog import catalog
-from citynet.db import Database
+from citynet.db import Database, dsn
+from citynet.errors import Unavailable
 from citynet.model import Event, Reply
 from citynet.settings import Settings
 from tests.support.analytics import START, Row, body, events, plant, process, running, send, set_clock
@@ -170,6 +173,18 @@ async def test_sigkill_neither_repeats_nor_loses_an_event(
     assert sorted((str(event.event_id), msgspec.json.encode(event)) for event in told) == sorted(key)
 
 
+async def test_the_former_owner_of_a_partition_saves_no_more(city: Settings) -> None:
+    database = await Database(dsn(city, "analytics")).open()
+    store = Store(database)
+    first, second = await store.take(3), await store.take(3)
+    await store.save(replace(second, applied_seq=7, outages=[11]), [], afresh=False)
+    with pytest.raises(Unavailable, match="another worker has partition 3"):
+        await store.save(replace(first, applied_seq=9), [], afresh=True)
+    assert (await store.take(3)).applied_seq == 7
+    assert (await store.out_of_work([3]), await store.out_of_work([2])) == ([], [11])
+    await database.close()
+
+
 async def test_a_rule_is_checked_on_request(city: Settings, admin_bus: NatsBus, series: Series) -> None:
     rule = catalog().rules["water.leak"].model_dump(by_alias=True)
     answers = []
@@ -185,8 +200,6 @@ async def test_a_rule_is_checked_on_request(city: Settings, admin_bus: NatsBus, 
 
 async def ask(bus: NatsBus, data: bytes) -> Reply:
     """The answer, once the part listens."""
-    from citynet.errors import Unavailable
-
     async with asyncio.timeout(20):
         while True:
             try:

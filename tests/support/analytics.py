@@ -66,9 +66,9 @@ async def set_clock(database: Database, city: datetime, *, speed: float = 1.0) -
         await conn.execute("INSERT INTO city_clock (origin, wall_origin, speed) VALUES (%s, now(), %s)", [city, speed])
 
 
-def body(rows: list[Row], *, first_seq: int, partition: int) -> bytes:
+def body(rows: list[Row], *, first_seq: int, partition: int, start: datetime = START) -> bytes:
     """A READINGS message; each row is an uplink of its own."""
-    times = [START + timedelta(seconds=row.at) for row in rows]
+    times = [start + timedelta(seconds=row.at) for row in rows]
     columns = [
         pa.array([row.series for row in rows], pa.int32()),
         pa.array(times, pa.timestamp("us", tz="UTC")),
