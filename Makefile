@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile
 .DEFAULT_GOAL := help
+# A city is a dozen processes: without compiled modules kept on disk each of them spends most of its start compiling.
+export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help setup check format test demo bench docs new chaos fuzz soak clean
 
 help:  ## list the targets

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +26,7 @@ WEB = ROOT / "situation_center" / "web"
 BUNDLE = ROOT / "situation_center" / "vendor"
 UV_VERSION = "0.13.9"
 NODE_VERSION_MIN = (20, 19)
+PARTS = ("gateway.app", "ingest.app", "analytics.app", "situation_center.app", "situation_center.worker", "citynet.cli")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER_PACKAGES = ("chromium", "fonts-dejavu-core")
 # What pip is told on this machine, uv must be told too; no index address is ever written into the checkout.
@@ -181,6 +182,16 @@ def set_up_python(env: dict[str, str]) -> None:
     say(f"Python packages ready in {time.monotonic() - started:.0f} s")
 
 
+@contextmanager
+def compiling(env: dict[str, str]) -> Iterator[None]:
+    """Meanwhile compile what the parts import: else each of them would at a city's first start, all at once."""
+    words = [str(VENV / "bin" / "python"), "-c", f"import {', '.join(PARTS)}"]
+    # It is only faster: where it fails, the first start says why.
+    null, env = subprocess.DEVNULL, dict(env, PYTHONDONTWRITEBYTECODE="")
+    with subprocess.Popen(words, cwd=ROOT, env=env, stdin=null, stdout=null, stderr=null):
+        yield
+
+
 # --- JavaScript ---
 
 
@@ -255,12 +266,17 @@ def set_up() -> None:
             env = environment()
             set_up_python(env)
             stamp.write_text(key)
-        if not (WEB / "package-lock.json").is_file():
-            return say("situation_center/web has no package-lock.json: no bundle built")
-        stamp, key = BUNDLE / ".set-up", digest(bundle_sources(), "bundle")
-        if not is_fresh(stamp, key):
-            set_up_bundle(env or environment())
-            stamp.write_text(key)
+        with compiling(env) if env else nullcontext():
+            bundle_if_new(env)
+
+
+def bundle_if_new(env: dict[str, str]) -> None:
+    if not (WEB / "package-lock.json").is_file():
+        return say("situation_center/web has no package-lock.json: no bundle built")
+    stamp, key = BUNDLE / ".set-up", digest(bundle_sources(), "bundle")
+    if not is_fresh(stamp, key):
+        set_up_bundle(env or environment())
+        stamp.write_text(key)
 
 
 def main() -> int:
