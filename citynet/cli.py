@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import importlib.util
 import json
+import logging
 import signal
 import sys
 from collections.abc import Callable
@@ -160,6 +161,8 @@ def _add_commands(wanted: str | None) -> None:
 def main() -> None:
     """Entry point: errors of citynet are one line with the remedy, never a stack trace."""
     _add_commands(sys.argv[1] if len(sys.argv) > 1 else None)
+    # A part says in its log that the database is away (logs.configure); a command says so once, below.
+    logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
     try:
         app()
     except CitynetError as error:

@@ -66,10 +66,10 @@ class Database:
             kwargs={"row_factory": dict_row, "autocommit": True, "options": "-c timezone=UTC"},
         )
 
-    async def open(self) -> "Database":
+    async def open(self, *, wait_s: float = 20) -> "Database":
         """Open the pool and wait for a first connection. Raises Unavailable."""
         try:
-            await self.pool.open(wait=True, timeout=20)
+            await self.pool.open(wait=True, timeout=wait_s)
         except psycopg.Error as error:
             await self.pool.close()
             raise Unavailable("the database does not answer: run `citynet doctor`") from error

@@ -20,7 +20,7 @@ def run(work: Callable[[Database, Settings], Awaitable[T]]) -> T:
 
     async def connected() -> T:
         settings = configuration.load()
-        database = await Database(dsn(settings, "center"), size=CONNECTIONS).open()
+        database = await Database(dsn(settings, "center"), size=CONNECTIONS).open(wait_s=5)
         try:
             return await work(database, settings)
         finally:

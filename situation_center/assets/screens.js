@@ -158,7 +158,9 @@
 
   // --- selection: queue, map and card follow each other -------------------------------------------------------------
 
+  /** Known at once: a key that is pressed right after a click must not wait until Dash has told us. */
   function select(row, source) {
+    selected = { incident: row?.id ?? null, object: row?.object_id ?? null };
     setProps('selection', { data: row ? { incident_id: row.id, object_id: row.object_id, source, at: Date.now() } : null });
   }
 

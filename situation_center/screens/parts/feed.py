@@ -4,6 +4,7 @@ What was changed is read from the database for this viewer; the bus only says th
 """
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,12 +97,16 @@ class Follower:
 
 
 async def gather(subscription: Subscription, wait_s: float) -> Changes:
-    """What happens until wait_s is over, or shortly after the first change."""
-    changes = Changes()
-    try:
-        changes.add(await asyncio.wait_for(subscription.get(), wait_s))
-    except TimeoutError:
-        return changes
+    """What happens until wait_s is over, or shortly after the first change.
+
+    New values alone wait: some come at any moment, and pages ask for theirs every two seconds at most.
+    """
+    changes, until = Changes(), time.monotonic() + wait_s
+    while changes in (Changes(), Changes(newest=True)):
+        try:
+            changes.add(await asyncio.wait_for(subscription.get(), until - time.monotonic()))
+        except TimeoutError:
+            return changes
     await asyncio.sleep(GATHER_S)
     while not subscription.queue.empty():
         changes.add(await subscription.get())

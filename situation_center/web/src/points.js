@@ -43,7 +43,7 @@ export class PointsLayer {
       this.place[2 * i] = x[i] - this.origin[0];
       this.place[2 * i + 1] = y[i] - this.origin[1];
     }
-    this.look = new Uint8Array(4 * n);
+    this.look = new Uint8Array(0);
     this.dirty.place = true;
     this.gathered = new Set();
     this.refresh();
@@ -60,18 +60,20 @@ export class PointsLayer {
     this.map?.triggerRepaint();
   }
 
-  /** States, values, clusters or the heat scale changed. */
+  /** States, values, clusters or the heat scale changed. Most values change no pixel: then nothing is drawn. */
   refresh() {
     const { n, state, service, value } = this.objects;
     const worstLast = [];
+    const look = new Uint8Array(4 * n);
     for (let i = 0; i < n; i++) {
-      this.look[4 * i] = state[i];
-      this.look[4 * i + 1] = service[i];
-      this.look[4 * i + 2] = 0;
-      this.look[4 * i + 3] = this.#heatColour(value[i]);
+      look[4 * i] = state[i];
+      look[4 * i + 1] = service[i];
+      look[4 * i + 3] = this.#heatColour(value[i]);
       if (state[i] !== 0) worstLast.push(i);
     }
-    for (const i of this.gathered) this.look[4 * i + 2] = 1;
+    for (const i of this.gathered) look[4 * i + 2] = 1;
+    if (!this.dirty.scale && look.length === this.look.length && look.every((byte, k) => byte === this.look[k])) return;
+    this.look = look;
     this.worstLast = Uint32Array.from(worstLast.sort((a, b) => RANK[state[a]] - RANK[state[b]] || b - a));
     this.dirty.look = true;
     this.map?.triggerRepaint();
