@@ -82,6 +82,7 @@ class Web:
                 with suppress(asyncio.CancelledError):
                     await statistics
                 desk.open_desk(None)
+                await place.figures.close()
                 await place.album.close()
                 await place.db.bus.close()
                 await place.db.close()

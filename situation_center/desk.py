@@ -7,8 +7,11 @@ from zoneinfo import ZoneInfo
 
 from citynet.access import Actor
 from citynet.errors import Forbidden, Unavailable
+from citynet.ready import Check
 from citynet.settings import Settings
+from situation_center import metrics
 from situation_center.album import Album
+from situation_center.gathered import Gathered
 from situation_center.live import Hub
 from situation_center.store import Center
 
@@ -25,6 +28,11 @@ class Desk:
     def album(self) -> Album:
         """Pictures of cameras."""
         return Album(self.settings)
+
+    @cached_property
+    def figures(self) -> Gathered[tuple[metrics.Seen, list[Check]]]:
+        """What /metrics says of broker and database."""
+        return Gathered(lambda: metrics.gather(self.db))
 
     @property
     def zone(self) -> ZoneInfo:

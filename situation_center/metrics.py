@@ -15,7 +15,7 @@ from citynet.bus import NatsBus
 from citynet.bus_lag import Waiting, waiting
 from citynet.db import Row, named_sql
 from citynet.model import PartStats
-from citynet.ready import Check
+from citynet.ready import Check, checks
 from situation_center.live import GONE_S, Hub
 from situation_center.store import Center
 
@@ -37,9 +37,9 @@ BY_REASON = re.compile(r"(quarantined|refused)_(\w+)")
 
 @dataclass(frozen=True)
 class Seen:
-    """All that is asked for a scrape."""
+    """All that is asked of broker and database; at: when."""
 
-    parts: list[tuple[PartStats, float]]  # with seconds since they spoke
+    at: datetime
     waiting: Waiting | None
     backlog: int
     received: datetime | None
@@ -47,20 +47,25 @@ class Seen:
     incidents: list[Row]
 
 
-async def look(db: Center, hub: Hub, *, now: float) -> Seen:
-    """now: monotonic, as the hub counts. Raises Unavailable and what the database raises."""
+async def look(db: Center) -> Seen:
+    """Raises Unavailable and what the database raises."""
     async with db.reader() as conn:
         backlog, newest = [await (await conn.execute(SQL[name])).fetchone() for name in ("backlog", "newest")]
         kept, incidents = [await (await conn.execute(SQL[name])).fetchall() for name in ("kept", "open_incidents")]
     assert backlog is not None
     return Seen(
-        parts=[(sample.stats, now - sample.at) for sample in hub.parts.values()],
+        at=datetime.now(UTC),
         waiting=await waiting(db.bus) if isinstance(db.bus, NatsBus) else None,
         backlog=backlog["n"],
         received=newest["received"] if newest else None,
         kept=kept,
         incidents=incidents,
     )
+
+
+async def gather(db: Center) -> tuple[Seen, list[Check]]:
+    """What a scrape says beside the parts: too dear to be asked for each."""
+    return await look(db), await checks(db, db.bus)
 
 
 class Families:
@@ -83,19 +88,25 @@ class Families:
         return [family for family, _ in self._made.values()]
 
 
-def text(seen: Seen, checks: list[Check]) -> bytes:
-    """The answer to a scrape, in the text format of Prometheus."""
+def text(gathered: tuple[Seen, list[Check]], hub: Hub, *, now: float) -> bytes:
+    """The answer to a scrape, in the text format of Prometheus. now: monotonic, as the hub counts."""
+    seen, found = gathered
     families = Families()
     families.add("info", 1, "The version that answers", version=__version__)
-    families.add("ready", float(all(one.ok for one in checks if one.needed)), "Whether /readyz answers 200")
-    for stats, age_s in seen.parts:
-        _part(families, stats, age_s)
+    families.add("ready", float(all(one.ok for one in found if one.needed)), "Whether /readyz answers 200")
+    families.add("gathered_age_seconds", _age_s(seen.at), "Age of what is not told by the parts")
+    for sample in hub.parts.values():
+        _part(families, sample.stats, now - sample.at)
     if seen.waiting:
         _broker(families, seen.waiting)
     _database(families, seen)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(families)
     return generate_latest(registry)
+
+
+def _age_s(moment: datetime) -> float:
+    return (datetime.now(UTC) - moment).total_seconds()
 
 
 def _part(families: Families, stats: PartStats, age_s: float) -> None:
@@ -134,7 +145,7 @@ def _broker(families: Families, found: Waiting) -> None:
 def _database(families: Families, seen: Seen) -> None:
     families.add("rollup_backlog", seen.backlog, "Hours of blocks that wait to be rolled up, at most 100000")
     if seen.received:
-        age_s = (datetime.now(UTC) - seen.received).total_seconds()
+        age_s = (seen.at - seen.received).total_seconds()
         families.add("newest_reading_age_seconds", age_s, "Time since the newest value came")
     for row in seen.kept:
         families.add("kept_bytes", row["bytes"], "Bytes of a class of data", kind=row["class"])
@@ -149,5 +160,4 @@ def lag_checks(seen: Seen) -> Iterator[Check]:
     for stage, lag in (seen.waiting.by_stage() if seen.waiting else {}).items():
         yield Check(f"lag:{stage}", True, {"messages": lag}, needed=False)
     if seen.received:
-        age_s = round((datetime.now(UTC) - seen.received).total_seconds(), 1)
-        yield Check("newest_reading", True, {"age_s": age_s}, needed=False)
+        yield Check("newest_reading", True, {"age_s": round(_age_s(seen.received), 1)}, needed=False)

@@ -1,7 +1,6 @@
 """Addresses for machines that watch the city: /readyz and /metrics. Whether it lives at all is /healthz of app.py."""
 
 import asyncio
-from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
@@ -13,7 +12,6 @@ from citynet.db import AWAY
 from citynet.errors import CitynetError, Unavailable
 from situation_center import metrics
 from situation_center.api.doors import PUBLIC, Place, ProblemRoute, ReadsPipeline, who
-from situation_center.desk import Desk
 
 router = APIRouter(route_class=ProblemRoute, include_in_schema=False)
 
@@ -25,7 +23,7 @@ async def readiness(request: Request, place: Place) -> JSONResponse:
     details = await _may_see(request)
     if details:
         try:
-            found += metrics.lag_checks(await _seen(place))
+            found += metrics.lag_checks(await metrics.look(place.db))
         except (*AWAY, Unavailable) as error:
             found.append(ready.Check("lag", False, {"error": str(error).partition("\n")[0]}, needed=False))
     body, status = ready.answer(found, details=details)
@@ -40,13 +38,8 @@ async def _may_see(request: Request) -> bool:
         return False
 
 
-async def _seen(place: Desk) -> metrics.Seen:
-    return await metrics.look(place.db, place.hub, now=asyncio.get_running_loop().time())
-
-
 @router.get("/metrics")
 async def figures(_: ReadsPipeline, place: Place) -> Response:
     """All figures in the text format of Prometheus."""
-    checks: list[Any] = await ready.checks(place.db, place.db.bus)
-    body = metrics.text(await _seen(place), checks)
+    body = metrics.text(await place.figures.last(), place.hub, now=asyncio.get_running_loop().time())
     return Response(body, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})

@@ -13,7 +13,7 @@ from citynet.bus import INGEST_EVENTS
 from citynet.db import Database, dsn
 from citynet.model import PartStats
 from citynet.settings import Settings
-from situation_center import api, desk, metrics
+from situation_center import api, desk, gathered, metrics
 from situation_center.live import Hub
 from tests.flows.center import live_center, person, town_of
 from tests.flows.test_center_api import Client
@@ -33,10 +33,13 @@ async def test_figures_are_those_of_the_city_and_not_for_strangers(
     city: Settings, broker: object, owner_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics, "GONE_S", 3_600.0)  # on a slow machine the part would be gone at the scrape
+    monkeypatch.setattr(gathered, "EACH_S", 3_600.0)
+    monkeypatch.setattr(gathered, "STALE_S", 3_600.0)
     async with live_center(city) as center, town_of(center) as town:
         app, hub = FastAPI(openapi_url=None), await Hub(center.bus).start()
         api.install(app)
-        desk.open_desk(desk.Desk(city, center, hub))
+        place = desk.Desk(city, center, hub)
+        desk.open_desk(place)
         client = Client(town, app)
         await center.bus.publish("events.system.x", b"{}", msg_id="1")
         counters = {"uplinks": 7, "quarantined": 3, "quarantined_unknown_device": 2, "quarantined_not_json": 1}
@@ -81,6 +84,10 @@ async def test_figures_are_those_of_the_city_and_not_for_strangers(
             assert {key: said.get(key) for key in expected} == expected
             assert 0 <= said["citynet_newest_reading_age_seconds", frozenset()] < 60
             assert said["citynet_kept_seconds", frozenset({("kind", "readings")})] == pytest.approx(172_800, abs=60)
+            assert 0 <= said["citynet_gathered_age_seconds", frozenset()] < 60
+            await owner_db.rows("INSERT INTO rollup_due VALUES (3, now()) RETURNING 1")
+            again = samples((await http.get("/metrics")).text)
+            assert again["citynet_rollup_backlog", frozenset()] == 2  # as gathered
             told = (await http.get("/readyz")).json()
             assert told["ready"] is True
             assert told["checks"]["lag:ingest-events"] == {"ok": True, "messages": 1}
@@ -89,6 +96,7 @@ async def test_figures_are_those_of_the_city_and_not_for_strangers(
             behind = await http.get("/readyz")
             assert (behind.status_code, behind.json()["checks"]["schema"]["want"]) == (503, 9_999)
         monkeypatch.undo()
+        await place.figures.close()
         await center.bus.close()
         assert (await _anybody(client, "/readyz")).status_code == 503
         desk.open_desk(None)
