@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -23,7 +24,7 @@ from situation_center.reference.labels import sheet
 from situation_center.reference.report import report_lines
 from situation_center.reference.table import FILE_BYTES_MAX
 from situation_center.views.base import scope
-from situation_center.views.registry import PAGE, PAGE_MAX, Filter
+from situation_center.views.registry import PAGE, PAGE_MAX, Filter, registry_page_at
 from situation_center.views.rows import RegistryPage
 
 router = APIRouter(tags=["registry"], route_class=ProblemRoute)
@@ -106,8 +107,16 @@ async def listed(
     wanted: Wanted,
     after: After = "",
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE,
+    as_of: Annotated[datetime | None, Query(description="as it stood at a moment of the city")] = None,
+    known_at: Annotated[datetime | None, Query(description="by what was recorded until then")] = None,
 ) -> RegistryPage:
-    """Objects with their devices, and devices that are on none; `after` is `next` of the page before."""
+    """Objects with their devices, and devices that are on none; `after` is `next` of the page before.
+
+    With `as_of` the list as it stood at any moment, as known now or at `known_at`.
+    """
+    if as_of or known_at:
+        page: dict[str, Any] = {"after": after.replace("\0", ""), "limit": limit}
+        return await registry_page_at(place.db, actor, wanted, as_of=as_of, known_at=known_at, **page)
     return await views.registry_page(place.db, actor, wanted, after=after.replace("\0", ""), limit=limit)
 
 

@@ -1,11 +1,14 @@
 """The registry as a list: search, filters, pages by key."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
 from citynet.access import Actor, require
 from citynet.db import Database, named_sql
+from citynet.errors import BadInput
+from situation_center.registry_versions import begin
 from situation_center.views.base import scope
 from situation_center.views.rows import RegistryPage, RegistryRow
 
@@ -54,6 +57,29 @@ async def registry_page(
     more = len(ids) > limit
     rows = cast(list[RegistryRow], await db.rows(SQL["lines"], {"ids": ids[:limit]}))
     return RegistryPage(rows=rows, next=rows[-1]["key"] if more and rows else None)
+
+
+async def registry_page_at(
+    db: Database,
+    actor: Actor,
+    wanted: Filter,
+    *,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+    after: str = "",
+    limit: int = PAGE,
+) -> RegistryPage:
+    """The page as it stood at a moment (city time), as known at another (wall time). Raises BadInput."""
+    require(actor, "registry.read")
+    if any(moment is not None and moment.tzinfo is None for moment in (as_of, known_at)):
+        raise BadInput("bad_time", "as_of and known_at have a zone")
+    limit = min(max(limit, 1), PAGE_MAX)
+    async with db.reader() as conn:
+        now = await begin(conn, actor.name, lock=False)
+        moments = {"as_of": as_of or now.city, "known_at": known_at or now.recorded}
+        given = _given(actor, wanted) | moments | {"after": after, "limit": limit + 1}
+        rows = cast(Any, await (await conn.execute(SQL["lines_at"], given, prepare=False)).fetchall())
+    return RegistryPage(rows=rows[:limit], next=rows[limit - 1]["key"] if len(rows) > limit else None)
 
 
 async def registry_points(db: Database, actor: Actor, wanted: Filter, *, limit: int) -> list[int]:

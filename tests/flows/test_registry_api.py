@@ -1,6 +1,8 @@
 """The registry over REST: a file is checked, reported, applied; the list is found by what people type."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -73,6 +75,7 @@ async def test_the_list_is_searched_filtered_and_turned(admin: httpx.AsyncClient
         after = page["next"]
     assert everything == sorted(set(everything))
     assert len(everything) == 24
+    await _the_list_as_of(admin, everything)
 
 
 async def test_who_may_what(client: Client, admin: httpx.AsyncClient) -> None:
@@ -88,3 +91,27 @@ async def test_who_may_what(client: Client, admin: httpx.AsyncClient) -> None:
     workbook = await admin.get("/registry/export", params={"format": "xlsx"})
     assert workbook.content.startswith(b"PK")
     assert (await admin.post("/registry/imports", content=b"x")).status_code == 422
+
+
+async def _the_list_as_of(admin: httpx.AsyncClient, everything: list[str]) -> None:
+    """The same lines as now where nothing changed; a new name, a retired lamp and what was not known yet."""
+
+    async def lines(**wanted: str | int) -> list[dict[str, Any]]:
+        answer = await admin.get("/registry", params=wanted)
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()["rows"]
+        return found
+
+    before = datetime.now(UTC).isoformat()
+    now = await lines()
+    assert await lines(as_of=before) == now
+    assert await lines(as_of="1999-01-01T00:00:00Z") == await lines(known_at="1999-01-01T00:00:00Z") == []
+    assert [row["key"] for row in await lines(as_of=before, after=everything[2], limit=3)] == everything[3:6]
+    for wanted in ({"text": "LAMP-3"}, {"profile": "valve"}, {"class": "bin"}, {"life_cycle": "active"}):
+        assert await lines(as_of=before, **wanted) == await lines(**wanted) != []
+    assert (await admin.patch("/registry/objects/lamp/3", json={"name_en": "Renamed"})).status_code == 200
+    answer = await admin.post("/registry/objects/bin/1/life-cycle", json={"state": "retired"})
+    assert answer.status_code == 204, answer.text
+    assert await lines(as_of=before) == await lines(as_of=before, known_at=before) == now != await lines()
+    assert await lines(as_of=datetime.now(UTC).isoformat()) == await lines()
+    assert (await admin.get("/registry", params={"as_of": "2026-01-01T00:00:00"})).status_code == 422
