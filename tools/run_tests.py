@@ -16,7 +16,7 @@ from tools.setup import ROOT, browser
 
 REMEDY = "apt-get install chromium fonts-dejavu-core, or name a Chromium in CITYNET_TEST_BROWSER"
 # A whole city wants both cores: these run after the others and one by one.
-WHOLE_CITY = ["tests/flows/test_demo_check.py", "tests/chaos/test_kill.py", "tests/browser"]
+WHOLE_CITY = ["tests/flows/test_demo_check.py", "tests/browser"]
 
 MEMORY, MEMORY_BYTES = Path("/dev/shm"), 6_000_000_000  # noqa: S108
 

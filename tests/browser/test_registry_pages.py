@@ -152,7 +152,7 @@ def test_the_pages_have_no_accessibility_violation(admin: Visitor, town: City, t
     for path in PAGES:
         admin.page.goto(f"{town.web_url}{path}")
         expect(admin.page.locator("#page h1")).to_be_attached()
-        violations = admin.violations()
+        violations = admin.violations(theme)
         found |= {path: violations} if violations else {}
     assert found == {}
     assert admin.complaints() == []
