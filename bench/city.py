@@ -25,7 +25,7 @@ TICKS_S = os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def running(parts: tuple[str, ...] = PARTS) -> Iterator[City]:
+def running(parts: tuple[str, ...] = PARTS, *, copies: str = "") -> Iterator[City]:
     """A city in a temporary home that the unprivileged user of PostgreSQL can reach, with default durability."""
     with tempfile.TemporaryDirectory(prefix="citynet-bench-") as folder:
         Path(folder).chmod(0o755)
@@ -36,6 +36,7 @@ def running(parts: tuple[str, ...] = PARTS) -> Iterator[City]:
             mqtt_port=embedded.free_port(),
             web_port=embedded.free_port(),
             push_port=embedded.free_port(),
+            copies=copies,
         )
         with City(settings, parts=parts) as city:
             yield city
