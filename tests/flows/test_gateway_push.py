@@ -87,7 +87,7 @@ async def test_a_devices_messages_become_readings(city: Settings, admin_bus: Nat
         kind = {"Content-Type": "application/senml+json"}
         assert (await client.post(UP, content=pack, headers=bearer(token, **kind))).status_code == 202
         await collect(admin_bus, INGEST_LIVE, 3, weight=field.rows)
-        assert part.counters["pushed"] == 2
+        assert (part.counters["pushed"], part.active) == (2, True)
 
 
 async def test_stored_in_order_and_where_mqtt_would(city: Settings, admin_bus: NatsBus, planted: Database) -> None:

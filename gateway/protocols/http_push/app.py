@@ -207,9 +207,11 @@ async def run(part: Part) -> None:
         door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         serving = asyncio.create_task(server.serve(sockets=[door]))
         stopping = asyncio.create_task(part.stopping.wait())
+        part.active = True
         try:
             await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            part.active = False
             server.should_exit = True
             stopping.cancel()
             await asyncio.wait([serving, stopping])
