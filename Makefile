@@ -5,7 +5,7 @@ PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile
 .DEFAULT_GOAL := help
 # A city is a dozen processes: without compiled modules kept on disk each of them spends most of its start compiling.
 export PYTHONDONTWRITEBYTECODE :=
-.PHONY: help setup check format test demo bench docs new chaos fuzz soak clean
+.PHONY: help setup lint check format test demo bench docs new chaos fuzz soak clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -13,20 +13,22 @@ help:  ## list the targets
 setup:  ## make .venv from uv.lock and build the JavaScript bundle; nothing to do = no network
 	@$(PYTHON) tools/setup.py
 
-check: setup  ## lint, format, types, import law, tidiness, docs
+lint: setup  ## form, types, import law
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+check: lint  ## lint, format, types, import law, tidiness, docs
 	@$(BIN)/pytest -q tests/contracts/test_tidy.py tests/contracts/test_imports.py tests/contracts/test_docs.py
 
 format: setup  ## put the code into its form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-test:  ## check, then unit, contracts, flows on real PostgreSQL and NATS, browser
+test:  ## lint, then unit, contracts, flows on real PostgreSQL and NATS, browser
 	@$(PYTHON) tools/setup.py --browser
-	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m tools.run_tests
 
 demo: setup  ## start a whole simulated city and print its address
