@@ -5,9 +5,9 @@ from pathlib import Path
 
 import nkeys
 
-from citynet.bus import quota_bytes
 from citynet.model import PARTITIONS
 from citynet.settings import Settings
+from citynet.streams import quota_bytes
 
 # MQTT topic pattern -> (subject of the stored frame, index of the wildcard that is the device identifier).
 # The server applies account mappings to its own $MQTT.msgs.* store request, so PUBACK is the stream's own answer.
@@ -186,21 +186,39 @@ def _mappings() -> str:
     return "\n".join(lines)
 
 
-def broker_config(settings: Settings, *, store: Path) -> str:
+def _cluster(settings: Settings) -> str:
+    """How the nodes find each other; only who knows the secret nats_cluster is a node."""
+    if not settings.nats_cluster:
+        return ""
+    password = settings.secret("nats_cluster")
+    known = [one.strip().removeprefix("nats://") for one in settings.nats_cluster.split(",")]
+    routes = ", ".join(f'"nats://node:{password}@{one}"' for one in known)
+    return f"""cluster {{
+  name: citynet, listen: "{settings.nats_cluster_host}:{settings.nats_cluster_port}", routes: [{routes}]
+  authorization {{ user: node, password: "{password}" }}
+}}
+"""
+
+
+def broker_config(settings: Settings, *, store: Path, log: str = "nats.log") -> str:
     """Text of nats.conf for one node. Nobody is anonymous: whoever is no user of ours is asked about at the callout."""
     users = ",\n      ".join(_user(settings, name) for name in USERS)
-    sync = "always" if settings.sync_always else "2m"
+    # In quotes: without, 2m is two million seconds.
+    sync = "always" if settings.sync_always else '"2m"'
     known = ", ".join([*USERS, *SERVICE_USERS])
     public_key = issuer(settings).public_key.decode()
     mqtt = f'listen: "{settings.mqtt_host}:{settings.mqtt_port}", ack_wait: "30s", max_ack_pending: 1024'
+    if settings.nats_cluster:
+        # A lost request closes a device's connection: after 2 s it goes to another node, after 5 s the gap was longer.
+        mqtt += f', stream_replicas: {settings.stream_replicas}, js_api_timeout: "2s"'
     quota = quota_bytes(settings) + 500_000_000  # and room for the broker's own MQTT streams
     return f"""# Written by citynet at every start; change settings, not this file.
-server_name: citynet
+server_name: {settings.nats_node or "citynet"}
 listen: "127.0.0.1:{settings.nats_port}"
 max_payload: 1MB
 jetstream {{ store_dir: "{store}", max_file: {quota}, sync_interval: {sync} }}
 mqtt {{ {mqtt}{_tls(settings)} }}
-log_file: "{settings.home / "logs" / "nats.log"}"
+{_cluster(settings)}log_file: "{settings.home / "logs" / log}"
 logfile_size_limit: 32MB
 logfile_max_num: 3
 system_account: SYS

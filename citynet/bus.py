@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 
 import msgspec
 import nats
@@ -13,7 +14,7 @@ import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, DiscardPolicy, RetentionPolicy, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamConfig
 from nats.js.client import JetStreamContext
 
 from citynet.bus_wire import Reader, Wire
@@ -22,13 +23,12 @@ from citynet.frames import Frame as Frame
 from citynet.frames import delivery, lean_frame, library_frame
 from citynet.model import PARTITIONS
 from citynet.settings import Settings
+from citynet.streams import stream_configs
 
-HOUR_S = 3600.0
 FIRST_ANSWER_S = 5.0
 CONTROL_S = 15.0  # a broker that makes or resets a consumer beside a burst of writes is slow, not away
+LEADERS_S = 60.0
 READER_BATCH, READER_WAIT_S, READER_KEPT_S = 1_000, 5.0, 30.0
-# How long a frame with a message id (HTTP push, QoS 0) is known as the one that came already; others cost nothing.
-REPEATED_S = 600.0
 Handler = Callable[["Incoming"], Awaitable[bytes | None]]
 Unsubscribe = Callable[[], Awaitable[None]]
 
@@ -133,39 +133,6 @@ class Bus(Protocol):
 
     async def close(self) -> None:
         """Drain and close."""
-
-
-def quota_bytes(settings: Settings) -> int:
-    """Disk that all streams together may use: UPLINKS is 60 % of it."""
-    return int(settings.uplinks_max_bytes / 0.6)
-
-
-def stream_configs(settings: Settings) -> list[StreamConfig]:
-    """The streams of a city. Sizes in bytes, ages in seconds.
-
-    Between rooms a message is kept until every durable of CONSUMERS has it (interest) and a full stream refuses
-    the next one, so that pressure goes back to UPLINKS and never costs data.
-    """
-    large, small = settings.uplinks_max_bytes // 5, settings.uplinks_max_bytes // 50
-
-    def stream(name: str, subject: str, *, hours: float, size: int = small, **more: Any) -> StreamConfig:
-        return StreamConfig(name=name, subjects=[subject], max_age=hours * HOUR_S, max_bytes=size, **more)
-
-    refuse: dict[str, Any] = {"discard": DiscardPolicy.NEW}
-    once: dict[str, Any] = {**refuse, "duplicate_window": REPEATED_S}
-    handover: dict[str, Any] = {**refuse, "retention": RetentionPolicy.INTEREST}
-    return [
-        stream("UPLINKS", "up.>", hours=72, size=settings.uplinks_max_bytes, **once),
-        stream("HISTORY", "hist.>", hours=72, size=large, **once),
-        stream("UPLINKS_QOS0", "devices.*.up", hours=1),
-        stream("READINGS", "readings.>", hours=72, size=large, **handover),
-        stream("EVENTS", "events.>", hours=168, **handover),
-        stream("COMMANDS", "commands.>", hours=168, **handover),
-        stream("RECEIPTS", "receipts.>", hours=168, **handover),
-        stream("CHANGES", "changes.>", hours=24 * 365, max_msgs_per_subject=1),
-        stream("DEAD", "dead.>", hours=720, **handover),
-        stream("REQUESTS", "requests.>", hours=168, **handover),
-    ]
 
 
 @contextmanager
@@ -427,14 +394,31 @@ class NatsBus:
         return state.messages, state.bytes, state.last_seq
 
     async def ensure_streams(self) -> None:
-        """Create missing streams and durables and bring the others to the settings."""
+        """Create missing streams and durables and bring the others to the settings.
+
+        A cluster that has just started is given time to find its leaders. Raises Unavailable.
+        """
         for config in stream_configs(self.settings):
-            try:
-                await self.js.add_stream(config)
-            except nats.js.errors.BadRequestError:
-                await self.js.update_stream(config)
+            await self._led(partial(self._ensure_stream, config))
         for consumer in CONSUMERS:
-            await self._add_consumer(consumer)
+            await self._led(partial(self._add_consumer, consumer))
+
+    async def _ensure_stream(self, config: StreamConfig) -> None:
+        try:
+            await self.api.add_stream(config)
+        except nats.js.errors.BadRequestError:
+            await self.api.update_stream(config)
+
+    async def _led(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it, again while no node of a cluster leads yet."""
+        until = asyncio.get_running_loop().time() + (LEADERS_S if self.settings.stream_replicas > 1 else 0)
+        while True:
+            try:
+                return await work()
+            except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+                if asyncio.get_running_loop().time() > until:
+                    raise Unavailable(f"the broker does not make its streams ({error!r})") from error
+                await asyncio.sleep(0.25)
 
     async def close(self) -> None:
         """See Bus."""
@@ -449,7 +433,7 @@ async def _first_connection(url: str, user: str, settings: Settings) -> Client:
         """Errors surface where the call is made; nats-py would print them as well."""
 
     return await nats.connect(
-        url,
+        url.split(","),
         user=user,
         password=settings.secret(f"nats_{user}"),
         name=f"citynet-{user}",

