@@ -93,7 +93,13 @@ async def apply(db: Center, actor: Actor, import_id: UUID) -> None:
 def _begin(db: Center, actor: Actor, import_id: UUID, *, apply: bool) -> None:
     task = asyncio.create_task(_work(db, actor, import_id, apply=apply))
     _running[import_id] = task
-    task.add_done_callback(lambda _: _running.pop(import_id, None))
+    task.add_done_callback(lambda done: _ended(import_id, done))
+
+
+def _ended(import_id: UUID, task: asyncio.Task[None]) -> None:
+    # A file is checked before the process of its check has ended: it may be applied by now.
+    if _running.get(import_id) is task:
+        del _running[import_id]
 
 
 async def _work(db: Center, actor: Actor, import_id: UUID, *, apply: bool) -> None:

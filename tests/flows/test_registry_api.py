@@ -1,13 +1,15 @@
 """The registry over REST: a file is checked, reported, applied; the list is found by what people type."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from citynet.access import Actor
 from situation_center.reference import jobs
 from tests.flows.center import person
 from tests.flows.test_center_api import Client
@@ -115,3 +117,23 @@ async def _the_list_as_of(admin: httpx.AsyncClient, everything: list[str]) -> No
     assert await lines(as_of=before) == await lines(as_of=before, known_at=before) == now != await lines()
     assert await lines(as_of=datetime.now(UTC).isoformat()) == await lines()
     assert (await admin.get("/registry", params={"as_of": "2026-01-01T00:00:00"})).status_code == 422
+
+
+async def test_the_end_of_a_check_does_not_end_the_step_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_end = {apply: asyncio.Event() for apply in (False, True)}
+
+    async def work(*_: Any, apply: bool) -> None:
+        await may_end[apply].wait()
+
+    monkeypatch.setattr(jobs, "_work", work)
+    import_id, who = uuid4(), Actor(1, "anna", "administrator")
+    nothing: Any = None
+    jobs._begin(nothing, who, import_id, apply=False)
+    checking = jobs._running[import_id]
+    jobs._begin(nothing, who, import_id, apply=True)
+    may_end[False].set()
+    await asyncio.wait([checking])
+    assert import_id in jobs._running
+    may_end[True].set()
+    await jobs.finished(import_id)
+    assert import_id not in jobs._running
