@@ -200,11 +200,10 @@ class City:
         ]
         child = f"{name}-{number + 1}" if number else name
         port = {f"{name}_port": getattr(self.settings, f"{name}_port") + number} if name in LISTENING else {}
-        settings = self.settings.model_copy(update=port)
         log = self.settings.home / "logs" / f"{child}.log"
 
         def start() -> subprocess.Popen[bytes]:
-            return embedded.spawn(words, log=log, env=environment(settings))
+            return embedded.spawn(words, log=log, env=environment(self.settings.model_copy(update=port)))
 
         self._adopt(child, start(), start)
 
