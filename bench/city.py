@@ -29,15 +29,7 @@ def running(parts: tuple[str, ...] = PARTS, *, copies: str = "") -> Iterator[Cit
     """A city in a temporary home that the unprivileged user of PostgreSQL can reach, with default durability."""
     with tempfile.TemporaryDirectory(prefix="citynet-bench-") as folder:
         Path(folder).chmod(0o755)
-        settings = Settings(
-            home=Path(folder) / "city",
-            postgres_port=embedded.free_port(),
-            nats_port=embedded.free_port(),
-            mqtt_port=embedded.free_port(),
-            web_port=embedded.free_port(),
-            push_port=embedded.free_port(),
-            copies=copies,
-        )
+        settings = embedded.apart(Path(folder) / "city", copies=copies)
         with City(settings, parts=parts) as city:
             yield city
 

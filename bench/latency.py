@@ -32,7 +32,7 @@ class Probe:
 
     def run(self, stop: threading.Event) -> None:
         """Until stop is set; a reading that is not found by then does not count."""
-        client = Client(CallbackAPIVersion.VERSION2, client_id="probe")
+        client = Client(CallbackAPIVersion.VERSION2, client_id=self.device)
         client.username_pw_set("fleet", self.settings.secret("nats_fleet"))
         client.connect("127.0.0.1", self.settings.mqtt_port)
         client.loop_start()
@@ -46,7 +46,8 @@ class Probe:
             client.loop_stop()
 
     def _one(self, client: Client, conn: psycopg.Connection, stop: threading.Event) -> None:
-        moment = datetime.now(UTC).replace(microsecond=datetime.now(UTC).microsecond // 1000 * 1000)
+        now = datetime.now(UTC)
+        moment = now.replace(microsecond=now.microsecond // 1000 * 1000)
         body = f'{{"time":{moment.timestamp():.3f},"values":{{"{cities.KEYS[0]}":1.5}}}}'
         began = time.perf_counter()
         client.publish(f"devices/{self.device}/up", body, qos=1)
@@ -77,8 +78,5 @@ def under_load(bench: Bench, probe: Probe, shape: Shape, *, most_s: float, secon
             stop.set()
             thread.join()
         p50, p99 = (1000 * float(part) for part in np.quantile(probe.took, (0.5, 0.99)))
-        figures |= {
-            f"latency_{share:.0%}_ms_p50".replace("%", ""): p50,
-            f"latency_{share:.0%}_ms_p99".replace("%", ""): p99,
-        }
+        figures |= {f"latency_{100 * share:.0f}_ms_p50": p50, f"latency_{100 * share:.0f}_ms_p99": p99}
     return figures

@@ -13,6 +13,7 @@ import sys
 import time
 from importlib.metadata import files
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -48,6 +49,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def apart(home: Path, **more: Any) -> Settings:
+    """Settings of a city beside others on this machine: all that listens has a free port."""
+    ports: dict[str, Any] = {f"{name}_port": free_port() for name in ("postgres", "nats", "mqtt", "web", "push")}
+    return Settings(home=home, **ports, **more)
 
 
 def port_taken(host: str, port: int) -> bool:

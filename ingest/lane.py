@@ -72,13 +72,13 @@ class Lane:
                 await asyncio.sleep(max(0.0, began + PACE_S - time.monotonic()))
 
     async def _take(self, puller: Puller, frames: list[Frame]) -> None:
-        began = time.monotonic()
         async with held(puller, frames):
             # Asked with the frames in hand: a fetch that was on its way when the disk filled up still brings some.
             while not (self.small or self.part.room.is_set()):
                 if self.part.stopping.is_set():
                     return
                 await self.part.pause(ROOM_LOOK_S)
+            began = time.monotonic()
             await self._gather(puller, frames, until=began + self.gather_s)
             outcome = await self._stored(frames)
         await puller.ack(frames)

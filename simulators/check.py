@@ -15,7 +15,6 @@ from citynet import bus, db, embedded, registry
 from citynet.clock import Clock
 from citynet.db import Database, Row
 from citynet.errors import Unavailable
-from citynet.settings import Settings
 from citynet.supervisor import City
 from simulators.app import Plan, Simulator, city_clock
 from simulators.faults import Fault
@@ -85,15 +84,7 @@ def temporary_home() -> Iterator[Path]:
 def check(*, seconds: float, speed: float, seed: int, say: Say) -> Report:
     """Runs the whole check; raises CitynetError when the city does not even start."""
     with temporary_home() as home, Receiver() as receiver:
-        settings = Settings(
-            home=home,
-            postgres_port=embedded.free_port(),
-            nats_port=embedded.free_port(),
-            mqtt_port=embedded.free_port(),
-            web_port=embedded.free_port(),
-            push_port=embedded.free_port(),
-            allow_private_webhooks=True,
-        )
+        settings = embedded.apart(home, allow_private_webhooks=True)
         with City(settings, say=say) as city, ExitStack() as failed:
             failed.callback(_keep_logs, home, say)
             report = asyncio.run(Check(city, receiver, seconds=seconds, speed=speed, seed=seed, say=say).run())

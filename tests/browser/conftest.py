@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from citynet import embedded
-from citynet.settings import Settings
 from citynet.supervisor import City
 from tests.support.browser import Visitor, chromium, launch, simulated, visit
 
@@ -29,15 +28,7 @@ def town() -> Iterator[City]:
     """
     home = Path(tempfile.mkdtemp(prefix="citynet-browser-"))
     home.chmod(0o755)  # PostgreSQL runs as another user when the tests run as root
-    settings = Settings(
-        home=home,
-        postgres_port=embedded.free_port(),
-        nats_port=embedded.free_port(),
-        mqtt_port=embedded.free_port(),
-        web_port=embedded.free_port(),
-        push_port=embedded.free_port(),
-        camera_networks="127.0.0.0/8",
-    )
+    settings = embedded.apart(home, camera_networks="127.0.0.0/8")
     with simulated(City(settings)) as city:
         yield city
     shutil.rmtree(home, ignore_errors=True)

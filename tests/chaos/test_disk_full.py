@@ -16,7 +16,6 @@ import pytest
 
 from bench.city import KEYS, names, plant
 from citynet import db, embedded
-from citynet.settings import Settings
 from citynet.supervisor import City
 from simulators.load import Load, fleet
 from tests.chaos.test_kill import Stored, expected, stored, wait_until_stored
@@ -63,8 +62,7 @@ def filled(folder: Path, *, leave_bytes: int) -> Iterator[None]:
 def city(server_home: Path) -> Iterator[City]:
     """A city whose database and broker have a small disk each."""
     home = server_home / "disks"
-    ports = {f"{name}_port": embedded.free_port() for name in ("postgres", "nats", "mqtt")}
-    settings = Settings.model_validate({"home": home, "ack_wait_s": 3, **ports})
+    settings = embedded.apart(home, ack_wait_s=3)
     home.mkdir()
     home.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch, small_disk(home / "postgres"), small_disk(home / "nats"):

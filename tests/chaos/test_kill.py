@@ -16,7 +16,6 @@ import pytest
 
 from bench.city import KEYS, names, plant
 from citynet import archive, bus, db, embedded
-from citynet.settings import Settings
 from citynet.supervisor import City
 from simulators.load import Load, fleet
 
@@ -35,13 +34,7 @@ Stored = dict[tuple[int, datetime], float]
 @pytest.fixture(scope="module")
 def city(server_home: Path) -> Iterator[City]:
     """A city with its own servers. Frames in the hands of a killed part come again after 3 s instead of 30."""
-    settings = Settings(
-        home=server_home / "chaos",
-        postgres_port=embedded.free_port(),
-        nats_port=embedded.free_port(),
-        mqtt_port=embedded.free_port(),
-        ack_wait_s=3,
-    )
+    settings = embedded.apart(server_home / "chaos", ack_wait_s=3)
     with City(settings, parts=("gateway", "ingest", "analytics")) as city:
         yield city
 

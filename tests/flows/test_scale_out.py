@@ -37,14 +37,7 @@ Reading = tuple[int, float, float]  # series, seconds after the start, value
 @pytest.fixture
 def city(server_home: Path) -> Iterator[City]:
     """Frames in the hands of a killed process come again after 3 s instead of 30."""
-    settings = Settings(
-        home=server_home / "scale",
-        postgres_port=embedded.free_port(),
-        nats_port=embedded.free_port(),
-        mqtt_port=embedded.free_port(),
-        ack_wait_s=3,
-        copies="gateway=2,ingest=2,analytics=2",
-    )
+    settings = embedded.apart(server_home / "scale", ack_wait_s=3, copies="gateway=2,ingest=2,analytics=2")
     with City(settings, parts=PARTS) as city:
         yield city
 

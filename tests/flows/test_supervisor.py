@@ -19,14 +19,7 @@ from citynet.supervisor import City
 def alone(server_home: Path, tmp_path: Path) -> Settings:
     """Settings of a city with servers of its own, in a folder that PostgreSQL's user can reach."""
     home = server_home / tmp_path.name
-    return Settings(
-        home=home,
-        postgres_port=embedded.free_port(),
-        nats_port=embedded.free_port(),
-        mqtt_port=embedded.free_port(),
-        web_port=embedded.free_port(),
-        push_port=embedded.free_port(),
-    )
+    return embedded.apart(home)
 
 
 def test_killed_servers_come_back_with_their_data_and_stop_leaves_no_process(alone: Settings) -> None:
